@@ -1,0 +1,5 @@
+"""``moorage ...``. Commands import what they need when called, so that ``--help`` is quick."""
+
+from moorage.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,162 @@
+"""The command line: what each command takes. What it does is in the modules beside this."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="moorage",
+    help="Self-hosted control plane for fleets of edge devices.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of database and keys.", show_default=False)
+]
+_Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="postgresql://user:password@host/name instead of SQLite. A password given here is seen "
+        "in the process list; MOORAGE_DATABASE is not.",
+        show_default=False,
+    ),
+]
+_KeysDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys-dir", help="Folder of the server's keys (PostgreSQL).", show_default=False
+    ),
+]
+_Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings as a TOML file.", show_default=False)
+]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (8400).")] = None,
+    data: _Data = None,
+    database: _Database = None,
+    keys_dir: _KeysDir = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    config: _Config = None,
+) -> None:
+    """Run the server."""
+    from moorage.cli import server_side
+
+    server_side.serve(
+        config,
+        host=host,
+        port=port,
+        data=data,
+        database=database,
+        keys_dir=keys_dir,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+
+
+@app.command()
+def bootstrap(
+    workspace: Annotated[str, typer.Option(help="Slug of the workspace; it stands in URLs.")],
+    name: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Switch a feature on; repeatable.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    data: _Data = None,
+    database: _Database = None,
+    keys_dir: _KeysDir = None,
+    config: _Config = None,
+) -> None:
+    """Make a workspace if absent and print fresh keys for it. Works beside a running server."""
+    from moorage.cli import server_side
+
+    server_side.bootstrap(
+        config,
+        slug=workspace,
+        name=name,
+        features=feature or [],
+        as_json=json,
+        data=data,
+        database=database,
+        keys_dir=keys_dir,
+    )
+
+
+@app.command()
+def migrate(
+    data: _Data = None,
+    database: _Database = None,
+    config: _Config = None,
+) -> None:
+    """Bring the database to this release's schema."""
+    from moorage.cli import server_side
+
+    server_side.migrate(config, data=data, database=database)
+
+
+@app.command()
+def settings(
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Print the reference page instead (Markdown).")
+    ] = False,
+    data: _Data = None,
+    database: _Database = None,
+    config: _Config = None,
+) -> None:
+    """Print the settings in force, secrets masked."""
+    from moorage.cli import server_side
+
+    server_side.settings(config, reference=reference, data=data, database=database)
+
+
+@app.command()
+def doctor(
+    data: _Data = None,
+    database: _Database = None,
+    keys_dir: _KeysDir = None,
+    config: _Config = None,
+) -> None:
+    """Check what the server needs, and say what to do about what is missing."""
+    from moorage.cli import server_side
+
+    server_side.doctor(config, data=data, database=database, keys_dir=keys_dir)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the demo server.")] = 8400,
+    data: Annotated[Path, typer.Option(help="Folder of the demo; removed by hand.")] = Path(
+        ".moorage/demo"
+    ),
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Free port, temporary folder; exit once the device is seen online."
+        ),
+    ] = False,
+) -> None:
+    """Start a server here and enrol this machine as its first device."""
+    from moorage.cli import demo as demonstration
+
+    raise typer.Exit(demonstration.run(port=port, data=data, check=check))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from moorage import __version__
+
+    typer.echo(__version__)
+
+
+def main(*arguments: Any) -> None:
+    """Enter here."""
+    app(*arguments)

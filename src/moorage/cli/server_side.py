@@ -1,0 +1,174 @@
+"""Commands that open the server's own database: serve, bootstrap, migrate, settings, doctor."""
+
+import asyncio
+import json
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from moorage import __version__
+from moorage.core import keys, workspaces
+from moorage.core.caller import Caller
+from moorage.core.errors import DomainError
+from moorage.server import reference as reference_page
+from moorage.server.logs import configure_logs, redact
+from moorage.server.opening import SetupError, bring_up_to_date, open_for, opened
+from moorage.server.run import serve as run_server
+from moorage.server.settings import Settings, load_settings
+from moorage.storage import StorageError
+from moorage.storage.migrate import current_version, newest_version
+
+_LEAST_FREE_BYTES = 512 * 1024 * 1024
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"moorage: {redact(message)}", err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn what can be foreseen into one line that says what to do."""
+    try:
+        yield
+    except (SetupError, StorageError, DomainError) as error:
+        _fail(str(error))
+
+
+def _settings(config: Path | None, **options: Any) -> Settings:
+    try:
+        return load_settings(config, **options)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+        )
+        _fail(f"the settings are wrong: {faults}")
+    except FileNotFoundError as error:
+        _fail(f"there is no settings file {error.filename}")
+    except tomllib.TOMLDecodeError as error:
+        _fail(f"the settings file is not TOML: {error}")
+
+
+def serve(config: Path | None, **options: Any) -> None:
+    """Run the server."""
+    chosen = _settings(config, **options)
+    with _plain_errors():
+        run_server(chosen)
+
+
+def bootstrap(
+    config: Path | None,
+    *,
+    slug: str,
+    name: str | None,
+    features: list[str],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make a workspace if absent, and a live and a test key."""
+    chosen = _settings(config, **options)
+    configure_logs("warning", "text")
+    with _plain_errors():
+        made = asyncio.run(_bootstrap(chosen, slug, name, features))
+    if as_json:
+        typer.echo(json.dumps(made))
+        return
+    typer.echo(f"workspace  {made['workspace']['slug']}  ({made['workspace']['id']})")
+    typer.echo(f"live key   {made['api_key']}")
+    typer.echo(f"test key   {made['test_api_key']}")
+    typer.echo("The keys are shown this once; Moorage keeps only their digests.")
+
+
+async def _bootstrap(
+    chosen: Settings, slug: str, name: str | None, features: list[str]
+) -> dict[str, Any]:
+    async with opened(chosen) as (db, _keyring), db.write() as tx:
+        workspace = await workspaces.ensure(tx, slug, name=name, features=features)
+        caller = Caller(workspace.id, live=True, actor="system:bootstrap")
+        live = await keys.issue(tx, caller, name="bootstrap", live=True)
+        test = await keys.issue(tx, caller, name="bootstrap (test)", live=False)
+    return {
+        "workspace": {"slug": workspace.slug, "id": workspace.id, "name": workspace.name},
+        "api_key": live.text,
+        "test_api_key": test.text,
+    }
+
+
+def migrate(config: Path | None, **options: Any) -> None:
+    """Bring the database up to date."""
+    chosen = _settings(config, **options)
+    configure_logs("info", "text")
+
+    async def work() -> str:
+        db = open_for(chosen)
+        try:
+            before = await current_version(db)
+            await bring_up_to_date(db, by_itself=True)
+        finally:
+            await db.close()
+        return f"schema version {before or 'none'} -> {newest_version()}"
+
+    with _plain_errors():
+        typer.echo(asyncio.run(work()))
+
+
+def settings(config: Path | None, *, reference: bool, **options: Any) -> None:
+    """Print the settings, or the page about them."""
+    if reference:
+        typer.echo(reference_page.settings_page(), nl=False)
+        return
+    for name, value in _settings(config, **options).model_dump(mode="json").items():
+        typer.echo(f"{name} = {json.dumps(value)}")
+
+
+def doctor(config: Path | None, **options: Any) -> None:
+    """Check everything; exit 1 when something is missing."""
+    chosen = _settings(config, **options)
+    configure_logs("error", "text")
+    problems = 0
+    for title, outcome in asyncio.run(_examine(chosen)):
+        mark = "ok  " if outcome is None else "FAIL"
+        typer.echo(f"{mark}  {title}" + ("" if outcome is None else f": {redact(outcome)}"))
+        problems += outcome is not None
+    raise typer.Exit(1 if problems else 0)
+
+
+async def _examine(chosen: Settings) -> list[tuple[str, str | None]]:
+    found: list[tuple[str, str | None]] = [
+        (f"Moorage {__version__}, Python {sys.version.split()[0]}", None)
+    ]
+    if not chosen.uses_postgresql:
+        found.append((f"data folder {chosen.data}", _space(chosen.data)))
+    try:
+        async with opened(chosen) as (db, _keyring):
+            found.append((f"database at schema version {await current_version(db)}", None))
+            async with db.read() as tx:
+                await workspaces.find_by_slug(tx, "-")
+            found.append(("the database answers, and the keys belong to it", None))
+    except (SetupError, StorageError) as error:
+        found.append(("database and keys", str(error)))
+    if chosen.tls_cert is None and chosen.host not in ("127.0.0.1", "::1", "localhost"):
+        found.append(
+            (
+                "encryption",
+                "the server listens beyond this machine without TLS; set tls_cert and tls_key",
+            )
+        )
+    return found
+
+
+def _space(folder: Path) -> str | None:
+    existing = folder
+    while not existing.exists():
+        existing = existing.absolute().parent
+    free = shutil.disk_usage(existing).free
+    if free < _LEAST_FREE_BYTES:
+        return f"only {free // 2**20} MiB free; make room, the database grows with the fleet"
+    return None

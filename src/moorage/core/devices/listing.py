@@ -1,0 +1,101 @@
+"""Statements that list and count devices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from moorage.core.devices.model import Device, Filter, Sort, Status
+from moorage.core.devices.store import tags_of
+from moorage.core.devices.tables import (
+    SELECTED,
+    device_of,
+    devices,
+    presence,
+    status_expression,
+    tags,
+)
+from moorage.kit.pages import Page, decode_cursor, encode_cursor
+from moorage.storage import Row, Tx, contains_text
+from moorage.storage.alive import absences
+
+_last = sa.func.coalesce(sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger), 0)
+
+# Each order is by these columns and then by id, which makes it total.
+_ORDERS: dict[str, tuple[sa.ColumnElement[Any], type, Any]] = {
+    "name": (devices.c.name, str, sa.Text),
+    "last_heartbeat": (_last, int, sa.BigInteger),
+}
+
+
+def _conditions(workspace_id: str, wanted: Filter, *, live: bool) -> list[sa.ColumnElement[bool]]:
+    chosen: list[sa.ColumnElement[bool]] = [
+        devices.c.workspace_id == workspace_id,
+        devices.c.live == live,
+    ]
+    if wanted.type is not None:
+        chosen.append(devices.c.type == wanted.type)
+    chosen.extend(
+        sa.exists().where(tags.c.device_id == devices.c.id, tags.c.tag == tag)
+        for tag in wanted.tags
+    )
+    if wanted.text:
+        columns = ("name", "id", "hostname", "external_id", "reference")
+        chosen.append(sa.or_(*(contains_text(devices.c[name], wanted.text) for name in columns)))
+    return chosen
+
+
+async def list_devices(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    workspace_id: str,
+    wanted: Filter,
+    *,
+    live: bool,
+    sort: Sort,
+    cursor: str | None,
+    limit: int | None,
+) -> Page[Device]:
+    """One page, or all when ``limit`` is None."""
+    away = await absences(tx)
+    chosen = SELECTED.where(*_conditions(workspace_id, wanted, live=live))
+    if wanted.statuses:
+        chosen = chosen.where(status_expression(tx.now, away).in_(sorted(wanted.statuses)))
+    name, down = sort.lstrip("-"), sort.startswith("-")
+    column, kind, sql_type = _ORDERS.get(name, (None, str, sa.Text))
+    key = [devices.c.id] if column is None else [column, devices.c.id]
+    if cursor is not None:
+        kinds = [str] if column is None else [kind, str]
+        values = decode_cursor(cursor, *kinds)
+        types = [sa.Text] if column is None else [sql_type, sa.Text]
+        at = sa.tuple_(*(sa.literal(v, t) for v, t in zip(values, types, strict=True)))
+        chosen = chosen.where(sa.tuple_(*key) < at if down else sa.tuple_(*key) > at)
+    chosen = chosen.order_by(*(part.desc() if down else part for part in key))
+    if limit is not None:
+        chosen = chosen.limit(limit + 1)
+    sort_key = [part.label(f"key_{at}") for at, part in enumerate(key)]
+    rows = await tx.rows(chosen.add_columns(*sort_key))
+    page = rows if limit is None else rows[:limit]
+    more = len(rows) > len(page)
+    its_tags = await tags_of(tx, [row.id for row in page]) if page else {}
+    return Page(
+        [device_of(row, its_tags.get(row.id, ()), tx.now, away) for row in page],
+        encode_cursor(*_key_of(page[-1], len(key))) if more else None,
+    )
+
+
+def _key_of(row: Row, width: int) -> Sequence[Any]:
+    return [getattr(row, f"key_{at}") for at in range(width)]
+
+
+async def counts(tx: Tx, workspace_id: str, wanted: Filter, *, live: bool) -> dict[Status, int]:
+    """Totals by status of what the filter leaves, its own status part left out."""
+    status = status_expression(tx.now, await absences(tx)).label("status")
+    rows = await tx.rows(
+        sa.select(status, sa.func.count().label("n"))
+        .select_from(devices)
+        .join(presence, presence.c.device_id == devices.c.id)
+        .where(*_conditions(workspace_id, wanted, live=live))
+        .group_by(sa.literal_column("1"))
+    )
+    found = {Status(row.status): row.n for row in rows}
+    return {one: found.get(one, 0) for one in Status}

@@ -1,0 +1,121 @@
+"""What a device is, and what is known of its presence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Any, TypeAlias
+
+from moorage.core.caller import DeviceRef
+
+
+class Status(StrEnum):
+    """Presence in a word. (A retired device is not found at all.)"""
+
+    NEVER_SEEN = "never_seen"
+    ONLINE = "online"
+    LATE = "late"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether the device is there, and how we know.
+
+    ``last_contact_at`` is the last heartbeat; ``next_expected_at`` when the next one is due, the
+    server's own absences left out; both None for a device never heard of.
+    """
+
+    status: Status
+    reason: str
+    last_contact_at: datetime | None
+    next_expected_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device's record.
+
+    Attributes:
+        id: ``dev_`` + 24 hex, the device in every API.
+        live: False for a device of the test mode.
+        type: what it was created as; what it reports of itself is in ``facts["device_type"]``.
+        external_id: the id it brought along itself (a Docker daemon's, say), unique per mode.
+        reference: the owner's own id for it, unique per mode.
+        facts: what the device last told of itself; the names follow Python's ``platform``.
+        interval_s: how often it is to report, as the server assigned it.
+        last_seen_at: last contact by any route; ``presence.last_contact_at`` counts heartbeats only.
+        skew_ms: how far the device's clock was ahead of ours at its last report, or None.
+        clone_suspected_at: since when two copies seem to speak under one key, or None.
+
+    """
+
+    id: str
+    workspace_id: str
+    live: bool
+    name: str
+    type: str
+    external_id: str | None
+    reference: str | None
+    tags: tuple[str, ...]
+    facts: Mapping[str, Any]
+    created_at: datetime
+    interval_s: int
+    last_seen_at: datetime | None
+    boot_id: str | None
+    uptime_s: int | None
+    skew_ms: int | None
+    clone_suspected_at: datetime | None
+    presence: Presence
+
+    @property
+    def ref(self) -> DeviceRef:
+        """The proof that this device was looked up for its caller."""
+        return DeviceRef(self.id, self.workspace_id, self.live)
+
+
+class Unset(Enum):
+    """Told apart from None: the caller said nothing about it."""
+
+    UNSET = 0
+
+
+UNSET = Unset.UNSET
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to change of a record; UNSET leaves a part as it is."""
+
+    name: str | Unset = UNSET
+    type: str | Unset = UNSET
+    reference: str | None | Unset = UNSET
+    tags: list[str] | Unset = UNSET
+
+
+class Sort(StrEnum):
+    """Orders of the list; a dash means descending."""
+
+    NAME = "name"
+    NAME_DOWN = "-name"
+    CREATED_AT = "created_at"
+    CREATED_AT_DOWN = "-created_at"
+    LAST_HEARTBEAT = "last_heartbeat"
+    LAST_HEARTBEAT_DOWN = "-last_heartbeat"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which devices to list; each part narrows further.
+
+    ``text`` is looked for in name, id, hostname, external id and reference, whatever the case.
+    """
+
+    statuses: frozenset[Status] = frozenset()
+    type: str | None = None
+    tags: tuple[str, ...] = field(default=())
+    text: str | None = None
+
+
+# A heartbeat as the store takes it: device_id, at, boot_id, uptime_s, skew_ms.
+HeartbeatRow: TypeAlias = Mapping[str, Any]

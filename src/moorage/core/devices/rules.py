@@ -1,0 +1,133 @@
+"""Presence and names, as pure functions."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from moorage.core.devices.model import Presence, Status
+from moorage.core.errors import invalid
+from moorage.storage.alive import Absence
+
+DEFAULT_INTERVAL_S = 30
+DEFAULT_TYPE = "edge"
+
+_LONGEST_NAME = 256
+_LONGEST_TYPE = 64
+_LONGEST_REFERENCE = 256
+_LONGEST_TAG = 128
+_MOST_TAGS = 64
+
+# Silence is judged against the interval we assigned, with a grace for jitter and one lost report.
+GRACE_SHARE = 0.5
+GRACE_LEAST_S = 15
+OFFLINE_INTERVALS = 3
+OFFLINE_LEAST_S = 90
+
+
+def late_after_s(interval_s: int) -> float:
+    """Seconds of silence after which a device is late: the interval and half of it, at least 15 s."""
+    return interval_s + max(interval_s * GRACE_SHARE, GRACE_LEAST_S)
+
+
+def offline_after_s(interval_s: int) -> float:
+    """Seconds of silence after which it is offline: three intervals, at least 90 s.
+
+    Never before it is late (with an interval of 40 s and more the two follow from the same rule).
+    """
+    return max(interval_s * OFFLINE_INTERVALS, OFFLINE_LEAST_S)
+
+
+def silence(last: datetime, now: datetime, absences: Sequence[Absence]) -> timedelta:
+    """How long a device was silent while a server was there to hear it.
+
+    ``absences`` are disjoint and ascending.
+    """
+    away = timedelta()
+    for absence in absences:
+        began, ended = max(absence.began_at, last), min(absence.ended_at, now)
+        away += max(ended - began, timedelta())
+    return now - last - away
+
+
+def presence_at(
+    now: datetime, last_heartbeat: datetime | None, interval_s: int, absences: Sequence[Absence]
+) -> Presence:
+    """Say whether a device is there, and why we think so."""
+    if last_heartbeat is None:
+        return Presence(Status.NEVER_SEEN, "it has never reported", None, None)
+    silent = silence(last_heartbeat, now, absences)
+    away = now - last_heartbeat - silent
+    expected = last_heartbeat + timedelta(seconds=interval_s) + away
+    seconds = silent.total_seconds()
+    told = f"reported {_span(now - last_heartbeat)} ago"
+    if seconds > offline_after_s(interval_s):
+        status, reason = Status.OFFLINE, f"{told}; it is to report every {_span_s(interval_s)}"
+    elif seconds > late_after_s(interval_s):
+        status, reason = Status.LATE, f"{told}; expected {_span(now - expected)} ago"
+    else:
+        status, reason = Status.ONLINE, told
+    if away > timedelta(seconds=1):
+        reason += f"; the server itself was away or returning for {_span(away)} of that"
+    return Presence(status, reason, last_heartbeat, expected)
+
+
+def _span(length: timedelta) -> str:
+    return _span_s(length.total_seconds())
+
+
+def _span_s(seconds: float) -> str:
+    whole = max(0, math.floor(seconds))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if whole >= 2 * size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def check_name(name: str) -> str:
+    """Return the name trimmed. Raises DomainError ``invalid``."""
+    trimmed = name.strip()
+    if not trimmed or len(trimmed) > _LONGEST_NAME:
+        raise invalid("/name", f"a device's name is 1 to {_LONGEST_NAME} characters")
+    _check_printable("/name", trimmed)
+    return trimmed
+
+
+def check_type(kind: str) -> str:
+    """Return the type trimmed. Raises DomainError ``invalid``."""
+    trimmed = kind.strip()
+    if not trimmed or len(trimmed) > _LONGEST_TYPE:
+        raise invalid("/type", f"a device's type is 1 to {_LONGEST_TYPE} characters")
+    _check_printable("/type", trimmed)
+    return trimmed
+
+
+def check_reference(reference: str | None) -> str | None:
+    """Return the reference. Raises DomainError ``invalid``."""
+    if reference is None:
+        return None
+    if not reference or len(reference) > _LONGEST_REFERENCE:
+        raise invalid(
+            "/reference",
+            f"a reference is 1 to {_LONGEST_REFERENCE} characters; leave it out for none",
+        )
+    _check_printable("/reference", reference)
+    return reference
+
+
+def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the tags trimmed, without repeats, in the order given. Raises DomainError."""
+    trimmed = [tag.strip() for tag in tags]
+    for at, tag in enumerate(trimmed):
+        if not tag or len(tag) > _LONGEST_TAG:
+            raise invalid(f"/tags/{at}", f"a tag is 1 to {_LONGEST_TAG} characters")
+        _check_printable(f"/tags/{at}", tag)
+    unique = tuple(dict.fromkeys(trimmed))
+    if len(unique) > _MOST_TAGS:
+        raise invalid("/tags", f"a device has at most {_MOST_TAGS} tags")
+    return unique
+
+
+def _check_printable(pointer: str, text: str) -> None:
+    # Control characters and lone surrogates have no place in a name that people and shells see.
+    if not text.isprintable():
+        raise invalid(pointer, "only printable characters are allowed here")

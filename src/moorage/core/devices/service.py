@@ -1,0 +1,239 @@
+"""Making, reading, changing and ending records; heartbeats and facts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moorage.core import audit, events
+from moorage.core.caller import Caller, DeviceRef, Scope
+from moorage.core.devices import listing, rules, store
+from moorage.core.devices.model import (
+    UNSET,
+    Changes,
+    Device,
+    Filter,
+    HeartbeatRow,
+    Sort,
+    Status,
+)
+from moorage.core.errors import DomainError, Kind, not_found
+from moorage.kit.ids import new_id
+from moorage.kit.pages import Page
+from moorage.storage import Tx, UniqueViolation
+
+_ID = re.compile(r"dev_[0-9a-f]{24}")
+
+
+async def create(  # noqa: PLR0913 - the parts of a record
+    tx: Tx,
+    caller: Caller,
+    *,
+    name: str,
+    type: str = rules.DEFAULT_TYPE,  # noqa: A002 - the field's own name
+    tags: Sequence[str] = (),
+    reference: str | None = None,
+    external_id: str | None = None,
+    interval_s: int = rules.DEFAULT_INTERVAL_S,
+) -> Device:
+    """Make a record in the caller's mode (``device:update``).
+
+    Raises:
+        DomainError: ``invalid``; ``conflict`` when reference or external id is taken.
+
+    """
+    caller.require(Scope.DEVICE_UPDATE)
+    device_id = new_id("dev_")
+    wanted_tags = rules.check_tags(tags)
+    record = {
+        "id": device_id,
+        "workspace_id": caller.workspace_id,
+        "live": caller.live,
+        "name": rules.check_name(name),
+        "type": rules.check_type(type),
+        "external_id": external_id,
+        "reference": rules.check_reference(reference),
+        "facts": {},
+        "created_at": tx.now,
+    }
+    try:
+        await store.insert(tx, record, interval_s)
+    except UniqueViolation as error:
+        raise _taken(error) from None
+    if wanted_tags:
+        await store.set_tags(tx, device_id, wanted_tags)
+    details = {"name": record["name"], "type": record["type"], "tags": list(wanted_tags)}
+    await audit.record(tx, caller, "device.created", device_id, details)
+    device = DeviceRef(device_id, caller.workspace_id, caller.live)
+    await events.record(tx, device, events.EventText("device.created", "the record was made"))
+    return await _get(tx, caller, device_id)
+
+
+async def get(
+    tx: Tx, caller: Caller, device_id: str, *, needs: Scope = Scope.DEVICE_READ
+) -> Device:
+    """Return a device of the caller's workspace and mode.
+
+    ``needs`` is the scope of what is to be done with it: who may do that may find it, too.
+
+    Raises:
+        DomainError: ``not_found``, the same for absent and foreign.
+
+    """
+    caller.require(needs)
+    return await _get(tx, caller, device_id)
+
+
+async def get_own(tx: Tx, caller: Caller) -> Device:
+    """Return the device whose key this is. Raises DomainError ``forbidden`` for another caller."""
+    return await _get(tx, caller, caller.require_device())
+
+
+async def _get(tx: Tx, caller: Caller, device_id: str) -> Device:
+    device = None
+    if _ID.fullmatch(device_id):
+        device = await store.find(tx, caller.workspace_id, device_id, live=caller.live)
+    if device is None:
+        raise not_found("device")
+    return device
+
+
+async def list_devices(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    caller: Caller,
+    wanted: Filter,
+    *,
+    sort: Sort = Sort.CREATED_AT_DOWN,
+    cursor: str | None = None,
+    limit: int | None = None,
+) -> Page[Device]:
+    """List devices of the caller's mode (``device:read``); all of them when ``limit`` is None."""
+    caller.require(Scope.DEVICE_READ)
+    return await listing.list_devices(
+        tx, caller.workspace_id, wanted, live=caller.live, sort=sort, cursor=cursor, limit=limit
+    )
+
+
+async def counts(tx: Tx, caller: Caller, wanted: Filter) -> dict[Status, int]:
+    """Count by status what a filter leaves, its own status part left out (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    return await listing.counts(tx, caller.workspace_id, wanted, live=caller.live)
+
+
+async def update(tx: Tx, caller: Caller, device_id: str, changes: Changes) -> Device:
+    """Change a record (``device:update``).
+
+    Raises:
+        DomainError: ``not_found``, ``invalid``, ``conflict`` for a taken reference.
+
+    """
+    caller.require(Scope.DEVICE_UPDATE)
+    before = await _get(tx, caller, device_id)
+    values: dict[str, Any] = {}
+    if changes.name is not UNSET:
+        values["name"] = rules.check_name(changes.name)
+    if changes.type is not UNSET:
+        values["type"] = rules.check_type(changes.type)
+    if changes.reference is not UNSET:
+        values["reference"] = rules.check_reference(changes.reference)
+    changed = {
+        name: [getattr(before, name), value]
+        for name, value in values.items()
+        if getattr(before, name) != value
+    }
+    if values:
+        try:
+            await store.update(tx, caller.workspace_id, device_id, values)
+        except UniqueViolation as error:
+            raise _taken(error) from None
+    if changes.tags is not UNSET:
+        wanted = rules.check_tags(changes.tags)
+        if wanted != before.tags:
+            await store.set_tags(tx, device_id, wanted)
+            changed["tags"] = [list(before.tags), list(wanted)]
+    if changed:
+        await audit.record(tx, caller, "device.updated", device_id, changed)
+    return await _get(tx, caller, device_id)
+
+
+def _taken(error: UniqueViolation) -> DomainError:
+    if "reference" in error.constraint:
+        return DomainError(
+            Kind.CONFLICT,
+            "reference_taken",
+            "another device has this reference; references are unique",
+        )
+    return DomainError(Kind.CONFLICT, "device_exists", "another device has this id already")
+
+
+async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
+    """Note that devices reported. Ingest calls this with one row a device."""
+    if rows:
+        await store.record_heartbeats(tx, sorted(rows, key=lambda row: str(row["device_id"])))
+
+
+async def mark_seen(tx: Tx, device_ids: Sequence[str]) -> None:
+    """Note contacts that are no heartbeats: enrolment, reads, backfill."""
+    if device_ids:
+        await store.mark_seen(tx, sorted(device_ids))
+
+
+async def record_facts(tx: Tx, device: DeviceRef, told: Mapping[str, Any]) -> None:
+    """Merge what a device told of itself into its facts; what it did not mention stays."""
+    facts = {**await store.facts_of(tx, device.device_id), **told}
+    values: dict[str, Any] = {"facts": facts}
+    if "hostname" in told:
+        values["hostname"] = told["hostname"]
+    await store.update(tx, device.workspace_id, device.device_id, values)
+
+
+async def assign_interval(tx: Tx, device: DeviceRef, interval_s: int) -> None:
+    """Set how often a device is to report. Config calls this when a document says so."""
+    await store.assign_interval(tx, device.device_id, interval_s)
+
+
+async def intervals(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
+    """Report intervals in seconds by device, for ingest's answers."""
+    return await store.intervals(tx, device_ids)
+
+
+async def flag_clone(tx: Tx, device: DeviceRef, why: str) -> None:
+    """Flag that two copies seem to speak under one key; the first time is an event."""
+    if await store.set_clone_flag(tx, device.device_id, tx.now):
+        await events.record(tx, device, events.EventText("device.clone_suspected", why))
+
+
+async def clear_clone_flag(tx: Tx, device: DeviceRef) -> None:
+    """Take the flag back: the device was given to one piece of hardware anew."""
+    await store.set_clone_flag(tx, device.device_id, None)
+
+
+async def bury(tx: Tx, device: Device, key_digests: Sequence[str]) -> None:
+    """Leave a tombstone, so that the device's reports are answered "gone"."""
+    await store.insert_tombstone(tx, device, key_digests)
+
+
+async def forget(tx: Tx, device: Device) -> None:
+    """Delete the record and all that hangs on it; append-only rows are left to a job."""
+    await store.delete(tx, device.workspace_id, device.id)
+
+
+async def find_buried(tx: Tx, key_digest: str) -> DeviceRef | None:
+    """Return the retired device that once had this key, or None."""
+    row = await store.find_tombstone(tx, key_digest)
+    return row and DeviceRef(row.device_id, row.workspace_id, row.live)
+
+
+async def ids_after(tx: Tx, after: str, limit: int) -> Sequence[str]:
+    """Walk all devices of all workspaces in id order, for jobs."""
+    return await store.ids_after(tx, after, limit)
+
+
+async def unpurged_remains(tx: Tx, limit: int) -> Sequence[str]:
+    """Return retired devices whose append-only rows are still there, for jobs."""
+    return await store.unpurged(tx, limit)
+
+
+async def purge_tombstones(tx: Tx, device_ids: Sequence[str]) -> None:
+    """Note that these retired devices' rows are all gone."""
+    if device_ids:
+        await store.set_purged(tx, device_ids)

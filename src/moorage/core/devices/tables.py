@@ -1,0 +1,131 @@
+"""The tables of devices, and how a row becomes a record; the stores beside this hold the SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from moorage.core.devices import rules
+from moorage.core.devices.model import Device, Status
+from moorage.kit.clock import to_ms
+from moorage.storage import JsonText, Millis, Row, table
+from moorage.storage.alive import Absence
+
+devices = table(
+    "devices",
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace_id", sa.ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text),
+    sa.Column("reference", sa.Text),
+    sa.Column("hostname", sa.Text),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("created_at", Millis, nullable=False),
+    sa.Column("clone_suspected_at", Millis),
+    sa.UniqueConstraint("workspace_id", "live", "external_id"),
+    sa.UniqueConstraint("workspace_id", "live", "reference"),
+    sa.Index("ix_devices_list", "workspace_id", "live", "id"),
+    sa.Index("ix_devices_by_name", "workspace_id", "live", "name", "id"),
+)
+
+# A row of its own: it changes with every report, and must not drag the record and its indexes along.
+presence = table(
+    "device_presence",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("interval_s", sa.Integer, nullable=False),
+    sa.Column("last_seen_at", Millis),
+    sa.Column("last_heartbeat_at", Millis),
+    sa.Column("boot_id", sa.Text),
+    sa.Column("uptime_s", sa.BigInteger),
+    sa.Column("skew_ms", sa.BigInteger),
+    clustered=True,
+)
+
+tags = table(
+    "device_tags",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Index("ix_device_tags_tag", "tag", "device_id"),
+    clustered=True,
+)
+
+# What is left of a retired device: enough to answer its reports with "gone" and to clear up after it.
+tombstones = table(
+    "device_tombstones",
+    sa.Column("device_id", sa.Text, primary_key=True),
+    sa.Column("workspace_id", sa.Text, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("retired_at", Millis, nullable=False),
+    sa.Column("purged_at", Millis),
+)
+tombstone_keys = table(
+    "device_tombstone_keys",
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column(
+        "device_id",
+        sa.ForeignKey("device_tombstones.device_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+)
+
+SELECTED = sa.select(
+    devices,
+    presence.c.interval_s,
+    presence.c.last_seen_at,
+    presence.c.last_heartbeat_at,
+    presence.c.boot_id,
+    presence.c.uptime_s,
+    presence.c.skew_ms,
+).join_from(devices, presence, presence.c.device_id == devices.c.id)
+
+
+def device_of(
+    row: Row, its_tags: Sequence[str], now: datetime, absences: Sequence[Absence]
+) -> Device:
+    """Make the record of a row of SELECTED."""
+    return Device(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        live=row.live,
+        name=row.name,
+        type=row.type,
+        external_id=row.external_id,
+        reference=row.reference,
+        tags=tuple(its_tags),
+        facts=row.facts,
+        created_at=row.created_at,
+        interval_s=row.interval_s,
+        last_seen_at=row.last_seen_at,
+        boot_id=row.boot_id,
+        uptime_s=row.uptime_s,
+        skew_ms=row.skew_ms,
+        clone_suspected_at=row.clone_suspected_at,
+        presence=rules.presence_at(now, row.last_heartbeat_at, row.interval_s, absences),
+    )
+
+
+def status_expression(now: datetime, absences: Sequence[Absence]) -> sa.ColumnElement[str]:
+    """Presence as SQL, for filters and totals; the same decision as ``rules.presence_at``."""
+    now_ms = to_ms(now)
+    last = sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger)
+    silent = sa.literal(now_ms, sa.BigInteger) - last
+    for absence in absences:
+        began, ended = to_ms(absence.began_at), min(to_ms(absence.ended_at), now_ms)
+        silent = silent - sa.case(
+            (last >= ended, 0), (last <= began, ended - began), else_=ended - last
+        )
+    interval = presence.c.interval_s
+    half = interval * int(1000 * rules.GRACE_SHARE)
+    grace = sa.case((half > rules.GRACE_LEAST_S * 1000, half), else_=rules.GRACE_LEAST_S * 1000)
+    gone = interval * (rules.OFFLINE_INTERVALS * 1000)
+    least = rules.OFFLINE_LEAST_S * 1000
+    return sa.case(
+        (last.is_(None), str(Status.NEVER_SEEN)),
+        (silent > sa.case((gone > least, gone), else_=least), str(Status.OFFLINE)),
+        (silent > interval * 1000 + grace, str(Status.LATE)),
+        else_=str(Status.ONLINE),
+    )

@@ -1,0 +1,74 @@
+"""Appending events and reading them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from moorage.core.caller import Caller, DeviceRef, Scope
+from moorage.core.events import store
+from moorage.core.events.model import Event, EventRow, EventText
+from moorage.core.timeline import Window
+from moorage.kit.ids import new_id, new_row_id
+from moorage.kit.pages import Page
+from moorage.storage import Tx
+
+
+async def append(tx: Tx, rows: Sequence[EventRow]) -> None:
+    """Append events. Ingest calls this; each row names its workspace and device."""
+    if rows:
+        await store.append(tx, rows)
+
+
+def row_of(device: DeviceRef, text: EventText, now: datetime) -> EventRow:
+    """Return the row of something we saw ourselves, now, about a device."""
+    return {
+        "device_id": device.device_id,
+        "at": now,
+        "id": new_row_id(),
+        "device_at": None,
+        "received_at": now,
+        "workspace_id": device.workspace_id,
+        "event_id": new_id("evt_"),
+        "event": text.event,
+        "entity_type": "device",
+        "entity_id": device.device_id,
+        "description": text.description,
+        "error_code": text.error_code,
+        "metadata": dict(text.metadata),
+        "ended_at": None,
+    }
+
+
+async def record(tx: Tx, device: DeviceRef, text: EventText) -> None:
+    """Append one event we saw ourselves."""
+    await store.append(tx, [row_of(device, text, tx.now)])
+
+
+async def list_events(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    caller: Caller,
+    device: DeviceRef,
+    window: Window,
+    *,
+    entity_type: str | None = None,
+    entity_id: str | None = None,
+    event: str | None = None,
+    cursor: str | None,
+    limit: int,
+) -> Page[Event]:
+    """List events, newest first (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    wanted = {"entity_type": entity_type, "entity_id": entity_id, "event": event}
+    items, next_cursor = await store.list_events(
+        tx,
+        device,
+        window,
+        equal={name: value for name, value in wanted.items() if value is not None},
+        cursor=cursor,
+        limit=limit,
+    )
+    return Page(items, next_cursor)
+
+
+async def purge(tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int) -> int:
+    """Delete up to ``rows`` events of these devices, from before a time or all."""
+    return await store.delete_some(tx, device_ids, before=before, rows=rows)

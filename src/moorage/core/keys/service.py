@@ -1,0 +1,177 @@
+"""Making, finding, revoking keys, and turning a key's text into a Caller."""
+
+from collections.abc import Iterable, Sequence
+
+from moorage.core import audit
+from moorage.core.caller import Caller, Scope
+from moorage.core.errors import DomainError, Kind, not_found
+from moorage.core.keys import rules, store
+from moorage.core.keys.model import Key, NewKey
+from moorage.kit.ids import new_id, new_key_text
+from moorage.kit.pages import Page, decode_cursor, encode_cursor
+from moorage.storage import Tx
+
+
+async def create(
+    tx: Tx,
+    caller: Caller,
+    *,
+    name: str,
+    scopes: Iterable[str] | None,
+    live: bool | None = None,
+) -> NewKey:
+    """Make a workspace key (``api-key:create``). ``scopes`` None means all.
+
+    ``live`` defaults to the caller's mode; a key of the other mode can be made by a live key only,
+    or a test key could reach live devices by making itself one.
+
+    Raises:
+        DomainError: ``missing_scope``; ``forbidden`` for more than the caller holds; ``invalid``.
+
+    """
+    caller.require(Scope.API_KEY_CREATE)
+    wanted = None if scopes is None else rules.parse_scopes(scopes)
+    rules.check_grant(caller, wanted)
+    mode = caller.live if live is None else live
+    if mode and not caller.live:
+        raise DomainError(
+            Kind.FORBIDDEN,
+            "test_key_not_allowed",
+            "a test key cannot make a live key; use a live key",
+        )
+    return await issue(tx, caller, name=name, scopes=wanted, live=mode)
+
+
+async def issue(  # noqa: PLR0913 - the parts of a key
+    tx: Tx,
+    caller: Caller,
+    *,
+    name: str,
+    live: bool,
+    scopes: frozenset[Scope] | None = None,
+    device_id: str | None = None,
+    text: str | None = None,
+) -> NewKey:
+    """Make a key without asking for a scope: for capabilities that asked for their own.
+
+    ``text`` is one the device proposed; None makes one here.
+
+    Raises:
+        UniqueViolation: the proposed text is some key's already.
+
+    """
+    workspace_prefix = rules.LIVE_PREFIX if live else rules.TEST_PREFIX
+    text = text or new_key_text(rules.DEVICE_PREFIX if device_id else workspace_prefix)
+    key = Key(
+        id=new_id("key_"),
+        workspace_id=caller.workspace_id,
+        live=live,
+        name=name,
+        prefix=rules.shown_prefix(text),
+        scopes=scopes,
+        device_id=device_id,
+        created_at=tx.now,
+        created_by=caller.actor,
+        revoked_at=None,
+    )
+    await store.insert(tx, key, rules.digest(text))
+    await audit.record(
+        tx,
+        caller,
+        "key.created",
+        key.id,
+        {
+            "name": name,
+            "scopes": None if scopes is None else sorted(scopes),
+            "device_id": device_id,
+        },
+    )
+    return NewKey(key, text)
+
+
+async def authenticate(tx: Tx, text: str) -> Caller:
+    """Return who stands behind a key's text.
+
+    Raises:
+        DomainError: ``unauthenticated``, one text for missing, mistyped, unknown and revoked.
+
+    """
+    key = await find_by_text(tx, text)
+    if key is None or key.revoked_at is not None:
+        raise unauthenticated()
+    return key.caller
+
+
+def unauthenticated() -> DomainError:
+    """Refuse a key without telling which part of it was wrong."""
+    return DomainError(
+        Kind.UNAUTHENTICATED,
+        "key_invalid",
+        "this key does not exist or was revoked; send a valid one as 'Authorization: Bearer KEY'",
+    )
+
+
+async def find_by_text(tx: Tx, text: str) -> Key | None:
+    """Return the key of that text, revoked or not; None for an unknown one (or a typo, unasked)."""
+    if not rules.looks_like_key(text):
+        return None
+    return await store.find_by_digest(tx, rules.digest(text))
+
+
+async def get(tx: Tx, caller: Caller, key_id: str) -> Key:
+    """Return one of the workspace's own keys (``api-key:read``)."""
+    caller.require(Scope.API_KEY_READ)
+    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
+    if key is None:
+        raise not_found("key")
+    return key
+
+
+async def list_keys(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) -> Page[Key]:
+    """List the workspace's own keys of the caller's mode, newest first (``api-key:read``)."""
+    caller.require(Scope.API_KEY_READ)
+    after = decode_cursor(cursor, str)[0] if cursor else None
+    found = await store.list_keys(
+        tx,
+        caller.workspace_id,
+        live=caller.live,
+        after=None if after is None else str(after),
+        limit=limit + 1,
+    )
+    more = len(found) > limit
+    return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
+
+
+async def revoke(tx: Tx, caller: Caller, key_id: str) -> Key:
+    """Revoke a workspace key, at once and for good (``api-key:revoke``); again is no error."""
+    caller.require(Scope.API_KEY_REVOKE)
+    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
+    if key is None:
+        raise not_found("key")
+    if await store.revoke(tx, caller.workspace_id, key_id):
+        await audit.record(tx, caller, "key.revoked", key_id, {"name": key.name})
+    return await store.find(tx, caller.workspace_id, key_id, live=caller.live) or key
+
+
+async def find_for_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence[Key]:
+    """Return all keys of a device, newest first, for the capability that owns its enrolment."""
+    return await store.find_for_device(tx, workspace_id, device_id)
+
+
+async def revoke_for_device(
+    tx: Tx, caller: Caller, device_id: str, *, keep: str | None = None
+) -> None:
+    """Revoke a device's keys but for ``keep``: old hardware is locked out."""
+    count = await store.revoke_for_device(tx, caller.workspace_id, device_id, keep=keep)
+    if count:
+        await audit.record(tx, caller, "key.device_keys_revoked", device_id, {"count": count})
+
+
+async def standing(tx: Tx, key_ids: Sequence[str]) -> set[str]:
+    """Return those of the keys that are not revoked, read in this transaction."""
+    return await store.standing(tx, key_ids)
+
+
+async def digests_of_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence[str]:
+    """Return the digests of a device's keys, to recognise them by when the device is gone."""
+    return await store.digests_of_device(tx, workspace_id, device_id)

@@ -1,0 +1,156 @@
+"""The keys table and every statement on it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from moorage.core.caller import Scope
+from moorage.core.keys.model import Key
+from moorage.storage import JsonText, Millis, Row, Tx, table
+
+_keys = table(
+    "keys",
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace_id", sa.ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), index=True),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("scopes", JsonText),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("created_at", Millis, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("revoked_at", Millis),
+    sa.Index("ix_keys_workspace_id_id", "workspace_id", "id"),
+)
+
+
+def _key(row: Row) -> Key:
+    known = {str(scope) for scope in Scope}
+    # A scope this release no longer knows grants nothing.
+    scopes = (
+        None
+        if row.scopes is None
+        else frozenset(Scope(name) for name in row.scopes if name in known)
+    )
+    return Key(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        live=row.live,
+        name=row.name,
+        prefix=row.prefix,
+        scopes=scopes,
+        device_id=row.device_id,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        revoked_at=row.revoked_at,
+    )
+
+
+async def insert(tx: Tx, key: Key, digest: str) -> None:
+    """Insert. Raises UniqueViolation when the digest is there already."""
+    values: dict[str, Any] = {
+        name: getattr(key, name)
+        for name in (
+            [
+                "id",
+                "workspace_id",
+                "device_id",
+                "live",
+                "name",
+                "prefix",
+                "created_at",
+                "created_by",
+                "revoked_at",
+            ]
+        )
+    }
+    values["scopes"] = None if key.scopes is None else sorted(key.scopes)
+    await tx.run(sa.insert(_keys), {**values, "digest": digest})
+
+
+async def find_by_digest(tx: Tx, digest: str) -> Key | None:
+    """By digest, revoked or not."""
+    row = await tx.row(sa.select(_keys).where(_keys.c.digest == digest))
+    return row and _key(row)
+
+
+async def find(tx: Tx, workspace_id: str, key_id: str, *, live: bool) -> Key | None:
+    """By id, a workspace's own keys only."""
+    row = await tx.row(
+        sa.select(_keys).where(
+            _keys.c.workspace_id == workspace_id,
+            _keys.c.id == key_id,
+            _keys.c.live == live,
+            _keys.c.device_id.is_(None),
+        )
+    )
+    return row and _key(row)
+
+
+async def find_for_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence[Key]:
+    """All keys of a device, newest first."""
+    rows = await tx.rows(
+        sa.select(_keys)
+        .where(_keys.c.workspace_id == workspace_id, _keys.c.device_id == device_id)
+        .order_by(_keys.c.id.desc())
+    )
+    return [_key(row) for row in rows]
+
+
+async def list_keys(
+    tx: Tx, workspace_id: str, *, live: bool, after: str | None, limit: int
+) -> Sequence[Key]:
+    """A workspace's own keys, newest first."""
+    chosen = sa.select(_keys).where(
+        _keys.c.workspace_id == workspace_id, _keys.c.live == live, _keys.c.device_id.is_(None)
+    )
+    if after is not None:
+        chosen = chosen.where(_keys.c.id < after)
+    return [_key(row) for row in await tx.rows(chosen.order_by(_keys.c.id.desc()).limit(limit))]
+
+
+async def revoke(tx: Tx, workspace_id: str, key_id: str) -> int:
+    """Mark as revoked now."""
+    return await tx.run(
+        sa.update(_keys)
+        .where(
+            _keys.c.workspace_id == workspace_id, _keys.c.id == key_id, _keys.c.revoked_at.is_(None)
+        )
+        .values(revoked_at=tx.now)
+    )
+
+
+async def revoke_for_device(tx: Tx, workspace_id: str, device_id: str, *, keep: str | None) -> int:
+    """Revoke a device's keys, but for the one to keep."""
+    which = [
+        _keys.c.workspace_id == workspace_id,
+        _keys.c.device_id == device_id,
+        _keys.c.revoked_at.is_(None),
+    ]
+    if keep is not None:
+        which.append(_keys.c.id != keep)
+    return await tx.run(sa.update(_keys).where(*which).values(revoked_at=tx.now))
+
+
+async def digests_of_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence[str]:
+    """Digests of a device's keys, for its tombstone."""
+    rows = await tx.rows(
+        sa.select(_keys.c.digest).where(
+            _keys.c.workspace_id == workspace_id, _keys.c.device_id == device_id
+        )
+    )
+    return [row.digest for row in rows]
+
+
+async def standing(tx: Tx, key_ids: Sequence[str]) -> set[str]:
+    """Those of the keys that are there and not revoked."""
+    listed = tx.engine.listed("id")
+    rows = await tx.rows(
+        sa.select(_keys.c.id)
+        .join(listed, listed.c.id == _keys.c.id)
+        .where(_keys.c.revoked_at.is_(None)),
+        tx.engine.listed_value([(key_id,) for key_id in key_ids]),
+    )
+    return {row.id for row in rows}

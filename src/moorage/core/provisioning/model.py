@@ -1,0 +1,36 @@
+"""What enrolment is about."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from moorage.core.devices import Device
+
+
+@dataclass(frozen=True)
+class InstallToken:
+    """A single-use token for one device, just made. ``text`` is shown once."""
+
+    text: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A device just made, and the token that enrols it."""
+
+    device: Device
+    install_token: InstallToken
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What a device gets to know when it enrols.
+
+    ``device_key`` is set only when the caller proposed none; it is shown once.
+    """
+
+    device_id: str
+    workspace: str
+    device_key: str | None = field(repr=False)
+    report_interval_s: int
+    config_revision: int

@@ -1,0 +1,213 @@
+"""Registering, enrolling and retiring devices: what spans several capabilities."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from moorage.core import audit, config, devices, events, keys, workspaces
+from moorage.core.caller import Caller, DeviceRef, Scope
+from moorage.core.devices import Device
+from moorage.core.errors import DomainError, Kind, invalid, not_found
+from moorage.core.provisioning import store
+from moorage.core.provisioning.model import Enrolled, InstallToken, Registered
+from moorage.kit.ids import key_text_prefix, new_id, new_key_text
+from moorage.storage import Row, Tx, UniqueViolation
+
+INSTALL_TOKEN_PREFIX = "inst"
+DEVICE_KEY_PREFIX = "adk"
+DEFAULT_EXPIRY = timedelta(minutes=10)
+_SHORTEST_EXPIRY = timedelta(seconds=60)
+_LONGEST_EXPIRY = timedelta(days=30)
+# Spent tokens stay a while: the same token with the same key is answered again.
+_SPENT_KEPT = timedelta(days=7)
+
+
+async def register(  # noqa: PLR0913 - the parts of a record
+    tx: Tx,
+    caller: Caller,
+    *,
+    name: str,
+    type: str = devices.DEFAULT_TYPE,  # noqa: A002 - the field's own name
+    tags: Sequence[str] = (),
+    reference: str | None = None,
+    expires_in: timedelta = DEFAULT_EXPIRY,
+) -> Registered:
+    """Make a device: record, first config document, install token (``device:update``).
+
+    Raises:
+        DomainError: ``invalid``; ``conflict`` for a taken reference.
+
+    """
+    device = await devices.create(tx, caller, name=name, type=type, tags=tags, reference=reference)
+    await config.create_first(tx, caller, device.ref, {})
+    return Registered(device, await _issue_token(tx, caller, device, expires_in))
+
+
+async def new_install_token(
+    tx: Tx, caller: Caller, device_id: str, *, expires_in: timedelta = DEFAULT_EXPIRY
+) -> InstallToken:
+    """Make a fresh install token, also to put this record onto new hardware (``device:update``).
+
+    Older unspent ones stop working.
+    """
+    device = await devices.get(tx, caller, device_id, needs=Scope.DEVICE_UPDATE)
+    return await _issue_token(tx, caller, device, expires_in)
+
+
+async def _issue_token(
+    tx: Tx, caller: Caller, device: Device, expires_in: timedelta
+) -> InstallToken:
+    if not _SHORTEST_EXPIRY <= expires_in <= _LONGEST_EXPIRY:
+        raise invalid("/expires_in_s", "an install token lives from 60 seconds to 30 days")
+    text = new_key_text(INSTALL_TOKEN_PREFIX)
+    await store.void_unspent(tx, device.workspace_id, device.id)
+    token_id = new_id("itk_")
+    expires_at = tx.now + expires_in
+    await store.insert(
+        tx,
+        {
+            "id": token_id,
+            "workspace_id": device.workspace_id,
+            "device_id": device.id,
+            "live": device.live,
+            "digest": keys.digest(text),
+            "created_at": tx.now,
+            "expires_at": expires_at,
+        },
+    )
+    await audit.record(tx, caller, "install_token.created", device.id, {"token_id": token_id})
+    return InstallToken(text, expires_at)
+
+
+def token_invalid() -> DomainError:
+    """Refuse a token without telling unknown from spent."""
+    return DomainError(
+        Kind.UNAUTHENTICATED,
+        "token_invalid",
+        "this token does not exist or was used already; ask the owner for a fresh one",
+    )
+
+
+def token_expired() -> DomainError:
+    """Refuse a token that is too old."""
+    return DomainError(
+        Kind.UNAUTHENTICATED,
+        "token_expired",
+        "this token has expired; ask the owner for a fresh one",
+    )
+
+
+async def check_install_token(tx: Tx, text: str) -> None:
+    """Raise unless the token could be redeemed now.
+
+    Raises:
+        DomainError: ``not_found`` for an unknown or spent one, ``gone`` for an expired one.
+
+    """
+    row = await _find(tx, text)
+    if row is None or row.spent_at is not None:
+        raise not_found("install token (or it was used already)")
+    if row.expires_at <= tx.now:
+        raise DomainError(Kind.GONE, "token_expired", "this install token has expired")
+
+
+async def enroll(
+    tx: Tx, *, token: str, device_key: str | None, told: Mapping[str, Any]
+) -> Enrolled:
+    """Redeem an install token: the device gets its key, earlier keys of it are revoked.
+
+    ``device_key`` is the one the device proposes; the same token with the same key is answered again,
+    so a lost answer costs nothing. ``told`` are facts of the device.
+
+    Raises:
+        DomainError: ``unauthenticated`` with code ``token_invalid`` or ``token_expired``; ``invalid``
+            or ``conflict`` for the key.
+
+    """
+    if device_key is not None and key_text_prefix(device_key) != DEVICE_KEY_PREFIX:
+        raise invalid(
+            "/device_key",
+            "a device key is adk_ + 40 random hex digits + the CRC-32 of all that as 8 hex digits",
+        )
+    row = await _find(tx, token, lock=True)
+    if row is None:
+        raise token_invalid()
+    if row.spent_at is not None:
+        if device_key is None or row.spent_by_digest != keys.digest(device_key):
+            raise token_invalid()
+        standing = await keys.find_by_text(tx, device_key)
+        if standing is None or standing.revoked_at is not None:
+            raise token_invalid()
+        return await _answer(tx, row, None)
+    if row.expires_at <= tx.now:
+        raise token_expired()
+    return await _redeem(tx, row, device_key, told)
+
+
+async def _find(tx: Tx, text: str, *, lock: bool = False) -> Row | None:
+    if key_text_prefix(text) != INSTALL_TOKEN_PREFIX:
+        return None
+    return await store.find_by_digest(tx, keys.digest(text), lock=lock)
+
+
+async def _redeem(tx: Tx, row: Row, device_key: str | None, told: Mapping[str, Any]) -> Enrolled:
+    text = device_key or new_key_text(DEVICE_KEY_PREFIX)
+    if not await store.spend(tx, row.id, keys.digest(text)):
+        raise token_invalid()
+    caller = Caller(row.workspace_id, live=row.live, actor=f"install-token:{row.id}")
+    device = DeviceRef(row.device_id, row.workspace_id, row.live)
+    try:
+        made = await keys.issue(
+            tx,
+            caller,
+            name=f"Device: {row.device_id}",
+            live=row.live,
+            device_id=row.device_id,
+            text=text,
+        )
+    except UniqueViolation:
+        raise DomainError(
+            Kind.CONFLICT,
+            "device_key_taken",
+            "this device key is in use already; make a new random one for each enrolment",
+        ) from None
+    await keys.revoke_for_device(tx, caller, row.device_id, keep=made.key.id)
+    await devices.clear_clone_flag(tx, device)
+    if told:
+        await devices.record_facts(tx, device, told)
+    await devices.mark_seen(tx, [row.device_id])
+    await audit.record(tx, caller, "device.enrolled", row.device_id, {"key_id": made.key.id})
+    await events.record(
+        tx, device, events.EventText("device.enrolled", "the device redeemed its install token")
+    )
+    return await _answer(tx, row, None if device_key else text)
+
+
+async def _answer(tx: Tx, row: Row, device_key: str | None) -> Enrolled:
+    workspace = await workspaces.get(tx, row.workspace_id)
+    intervals = await devices.intervals(tx, [row.device_id])
+    revisions = await config.current_revisions(tx, [row.device_id])
+    return Enrolled(
+        device_id=row.device_id,
+        workspace=workspace.slug,
+        device_key=device_key,
+        report_interval_s=intervals[row.device_id],
+        config_revision=revisions[row.device_id],
+    )
+
+
+async def retire(tx: Tx, caller: Caller, device_id: str) -> None:
+    """End a device: its keys at once, its record, what hangs on it (``device:delete``).
+
+    A tombstone stays, so that its reports are answered "gone".
+    """
+    device = await devices.get(tx, caller, device_id, needs=Scope.DEVICE_DELETE)
+    digests = await keys.digests_of_device(tx, device.workspace_id, device.id)
+    await devices.bury(tx, device, digests)
+    await audit.record(tx, caller, "device.retired", device.id, {"name": device.name})
+    await devices.forget(tx, device)
+
+
+async def purge_tokens(tx: Tx, rows: int) -> int:
+    """Delete up to ``rows`` tokens that expired a week ago or more; return how many."""
+    return await store.delete_before(tx, tx.now - _SPENT_KEPT, rows)

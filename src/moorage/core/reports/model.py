@@ -1,0 +1,101 @@
+"""What a report offers to the ledger, and what the ledger answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from moorage.core.caller import DeviceRef
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The part of a report that says where it belongs.
+
+    Attributes:
+        report_id: the UUID a report keeps for life; None for a sender without ids.
+        store: id made with the sender's store, or None.
+        epoch: one ordered stream of that store.
+        sequence: place in the epoch, from 1.
+        previous: hex of the chain up to the report before, or None (no order is claimed).
+        digest: hex SHA-256 of the decompressed body.
+        backfill: history only; not part of the present.
+        continues: (epoch, sequence) of another epoch that this one goes on from, or None.
+
+    """
+
+    device: DeviceRef
+    report_id: str | None
+    store: str | None
+    epoch: str
+    sequence: int
+    previous: str | None
+    digest: str
+    backfill: bool = False
+    continues: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A report as the ledger has it: its place, its digest and the chain after it."""
+
+    epoch: str
+    sequence: int
+    digest: str
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochState:
+    """How far an epoch has come; ``sequence`` 0 is its beginning.
+
+    ``current``: it is the device's present live one. ``checkpoint_at``: when its chain was last kept
+    for long.
+    """
+
+    sequence: int
+    chain: str
+    current: bool
+    checkpoint_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """New: keep its content."""
+
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Known from another epoch: the chain goes on, the content is here already."""
+
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Here already: answer as the first time."""
+
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Does not continue the chain; ``sequence`` and ``chain`` are what we have."""
+
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """Another body stands at that place already."""
+
+    sequence: int
+    chain: str
+
+
+Verdict: TypeAlias = Store | Advance | Repeat | Fork | Reused

@@ -1,0 +1,222 @@
+"""The ledger's tables and every statement on them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from moorage.core.reports.model import EpochState, Link
+from moorage.storage import Millis, Tx, table
+
+# One row for each report a device ever had acknowledged, kept 48 hours. Never partitioned by time:
+# that a report is stored once must hold across midnight.
+_ledger = table(
+    "report_ledger",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("report_id", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("chain", sa.Text, nullable=False),
+    sa.Column("received_at", Millis, nullable=False),
+    sa.Index("ix_report_ledger_received_at", "received_at"),
+    clustered=True,
+)
+_epochs = table(
+    "report_epochs",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("store", sa.Text),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("chain", sa.Text, nullable=False),
+    sa.Column("backfill", sa.Boolean, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("continues_epoch", sa.Text),
+    sa.Column("continues_sequence", sa.BigInteger),
+    sa.Column("began_at", Millis, nullable=False),
+    sa.Column("last_at", Millis, nullable=False),
+    sa.Column("checkpoint_at", Millis),
+    clustered=True,
+)
+# The chain as it stood once an hour, kept as long as telemetry: what the ledger's rows are checked
+# against when they are no longer all there.
+_checkpoints = table(
+    "report_checkpoints",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("chain", sa.Text, nullable=False),
+    sa.Column("at", Millis, nullable=False),
+    clustered=True,
+)
+# One row a device, so that a clone that forks for ever costs one row.
+_forks = table(
+    "report_forks",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("last_at", Millis, nullable=False),
+    sa.Column("told_at", Millis),
+)
+
+
+async def find_links(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Link]:
+    """Rows by (device, report id)."""
+    listed = tx.engine.listed("device_id", "report_id")
+    rows = await tx.rows(
+        sa.select(
+            _ledger.c.device_id,
+            _ledger.c.report_id,
+            _ledger.c.epoch,
+            _ledger.c.sequence,
+            _ledger.c.digest,
+            _ledger.c.chain,
+        ).join(
+            listed,
+            sa.and_(
+                listed.c.device_id == _ledger.c.device_id,
+                listed.c.report_id == _ledger.c.report_id,
+            ),
+        ),
+        tx.engine.listed_value(keys),
+    )
+    return {
+        (row.device_id, row.report_id): Link(row.epoch, row.sequence, row.digest, row.chain)
+        for row in rows
+    }
+
+
+async def lock_epochs(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], EpochState]:
+    """States by (device, epoch), locked in key order so that two servers cannot deadlock."""
+    listed = tx.engine.listed("device_id", "epoch")
+    rows = await tx.rows(
+        sa.select(
+            _epochs.c.device_id,
+            _epochs.c.epoch,
+            _epochs.c.sequence,
+            _epochs.c.chain,
+            _epochs.c.current,
+            _epochs.c.checkpoint_at,
+        )
+        .join(
+            listed,
+            sa.and_(listed.c.device_id == _epochs.c.device_id, listed.c.epoch == _epochs.c.epoch),
+        )
+        .order_by(_epochs.c.device_id, _epochs.c.epoch)
+        .with_for_update(of=_epochs),
+        tx.engine.listed_value(list(keys)),
+    )
+    return {
+        (row.device_id, row.epoch): EpochState(
+            row.sequence, row.chain, row.current, row.checkpoint_at
+        )
+        for row in rows
+    }
+
+
+async def begin_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of new epochs at their beginning; another server may have done so just now."""
+    await tx.run(tx.engine.insert(_epochs).on_conflict_do_nothing(), rows)
+
+
+async def save_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write states that moved; rows hold _device_id, _epoch and what changed."""
+    await tx.run(
+        sa.update(_epochs)
+        .where(
+            _epochs.c.device_id == sa.bindparam("_device_id"),
+            _epochs.c.epoch == sa.bindparam("_epoch"),
+        )
+        .values(
+            sequence=sa.bindparam("_sequence"),
+            chain=sa.bindparam("_chain"),
+            current=sa.bindparam("_current"),
+            last_at=sa.bindparam("_last_at"),
+            checkpoint_at=sa.bindparam("_checkpoint_at"),
+        ),
+        rows,
+    )
+
+
+async def clear_current(tx: Tx, device_id: str, *, but: str) -> None:
+    """Make one live epoch the only present one."""
+    await tx.run(
+        sa.update(_epochs)
+        .where(_epochs.c.device_id == device_id, _epochs.c.epoch != but, _epochs.c.current)
+        .values(current=False)
+    )
+
+
+async def insert_links(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append to the ledger."""
+    await tx.run(sa.insert(_ledger), rows)
+
+
+async def insert_checkpoints(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append checkpoints."""
+    await tx.run(tx.engine.insert(_checkpoints).on_conflict_do_nothing(), rows)
+
+
+async def delete_unused_epochs(tx: Tx, keys: Sequence[tuple[str, str]]) -> None:
+    """Delete epochs that were begun and never got a report."""
+    await tx.run(
+        sa.delete(_epochs).where(
+            _epochs.c.device_id == sa.bindparam("_device_id"),
+            _epochs.c.epoch == sa.bindparam("_epoch"),
+            _epochs.c.sequence == 0,
+        ),
+        [{"_device_id": device_id, "_epoch": epoch} for device_id, epoch in keys],
+    )
+
+
+async def count_fork(tx: Tx, device_id: str, *, tell_after: datetime) -> bool:
+    """Count a fork; return whether it is to be told (none was since ``tell_after``)."""
+    await tx.run(
+        tx.engine.insert(_forks)
+        .values(device_id=device_id, count=1, last_at=tx.now)
+        .on_conflict_do_update(
+            index_elements=["device_id"], set_={"count": _forks.c.count + 1, "last_at": tx.now}
+        )
+    )
+    return (
+        await tx.run(
+            sa.update(_forks)
+            .where(
+                _forks.c.device_id == device_id,
+                sa.or_(_forks.c.told_at.is_(None), _forks.c.told_at < tell_after),
+            )
+            .values(told_at=tx.now)
+        )
+        == 1
+    )
+
+
+async def delete_links(tx: Tx, before: datetime, rows: int) -> int:
+    """Delete up to ``rows`` ledger rows from before a time."""
+    old = (
+        sa.select(_ledger.c.device_id, _ledger.c.report_id)
+        .where(_ledger.c.received_at < before)
+        .order_by(_ledger.c.received_at)
+        .limit(rows)
+    )
+    return await tx.run(
+        sa.delete(_ledger).where(sa.tuple_(_ledger.c.device_id, _ledger.c.report_id).in_(old))
+    )
+
+
+async def delete_checkpoints(tx: Tx, device_ids: Sequence[str], before: datetime) -> int:
+    """Delete these devices' checkpoints from before a time."""
+    return await tx.run(
+        sa.delete(_checkpoints).where(
+            _checkpoints.c.device_id.in_(device_ids), _checkpoints.c.at < before
+        )
+    )
+
+
+async def delete_epochs(tx: Tx, device_ids: Sequence[str], before: datetime) -> int:
+    """Delete these devices' epochs that were last used before a time and are not the present one."""
+    return await tx.run(
+        sa.delete(_epochs).where(
+            _epochs.c.device_id.in_(device_ids), _epochs.c.last_at < before, ~_epochs.c.current
+        )
+    )

@@ -1,0 +1,39 @@
+"""What a sample is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+# Percentages 0 to 100, degrees Celsius, bytes per second; each may be unknown (None).
+MEASURES = (
+    "cpu_percent",
+    "memory_percent",
+    "disk_percent",
+    "gpu_percent",
+    "temperature_c",
+    "network_upload_bytes_per_sec",
+    "network_download_bytes_per_sec",
+)
+PEAKS = ("cpu_percent", "memory_percent", "disk_percent", "gpu_percent")
+
+# A row as the store takes it: device_id, at, id, device_at, received_at and the measures.
+SampleRow: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample; ``values`` maps each of MEASURES to a number or None."""
+
+    at: datetime
+    received_at: datetime
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Means over one span of time, with the peak (``_max``) of the percentages."""
+
+    start: datetime
+    samples: int
+    values: Mapping[str, float | None]

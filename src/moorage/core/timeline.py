@@ -1,0 +1,102 @@
+"""What samples, log lines and events have in common: rows of a device in order of time.
+
+Their primary key is (device_id, at, id), so a device's rows lie together, reads by time are a range
+and old ones are found without another index.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from moorage.core.caller import DeviceRef
+from moorage.kit.pages import decode_cursor, encode_cursor
+from moorage.storage import Millis, Row, Tx, table
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of time to read: from ``start`` (included) to ``end`` (not), either may be open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def timeline_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    """Declare an append-only table of device rows.
+
+    ``at`` is the device's time, corrected when its clock was off; ``device_at`` what it said itself,
+    where that differs; ``received_at`` ours.
+    """
+    return table(
+        name,
+        sa.Column("device_id", sa.Text, primary_key=True),
+        sa.Column("at", Millis, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("device_at", Millis),
+        sa.Column("received_at", Millis, nullable=False),
+        *columns,
+        clustered=True,
+    )
+
+
+async def newest_first(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    rows_of: sa.Table,
+    device: DeviceRef,
+    *,
+    window: Window,
+    where: Sequence[sa.ColumnElement[bool]],
+    cursor: str | None,
+    limit: int,
+) -> tuple[Sequence[Row], str | None]:
+    """Read one page, newest first; rows that share a time are neither skipped nor repeated.
+
+    Raises:
+        BadCursorError: the cursor is not one of ours.
+
+    """
+    chosen = sa.select(rows_of).where(rows_of.c.device_id == device.device_id, *where)
+    chosen = chosen.where(*within(rows_of, window))
+    if cursor is not None:
+        at, row_id = decode_cursor(cursor, int, int)
+        position = sa.tuple_(sa.type_coerce(rows_of.c.at, sa.BigInteger), rows_of.c.id)
+        chosen = chosen.where(
+            position < sa.tuple_(sa.literal(at, sa.BigInteger), sa.literal(row_id, sa.BigInteger))
+        )
+    ordered = chosen.order_by(rows_of.c.at.desc(), rows_of.c.id.desc()).limit(limit + 1)
+    found = await tx.rows(
+        ordered.add_columns(sa.type_coerce(rows_of.c.at, sa.BigInteger).label("at_ms"))
+    )
+    page = found[:limit]
+    more = len(found) > limit
+    return page, encode_cursor(page[-1].at_ms, page[-1].id) if more else None
+
+
+def within(rows_of: sa.Table, window: Window) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of a window."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if window.start is not None:
+        conditions.append(rows_of.c.at >= window.start)
+    if window.end is not None:
+        conditions.append(rows_of.c.at < window.end)
+    return conditions
+
+
+async def delete_some(
+    tx: Tx, rows_of: sa.Table, device_ids: Sequence[str], *, before: datetime | None, rows: int
+) -> int:
+    """Delete up to ``rows`` rows of these devices (from before a time, or any); return how many."""
+    listed = tx.engine.listed("id")
+    old = sa.select(rows_of.c.device_id, rows_of.c.at, rows_of.c.id).join(
+        listed, listed.c.id == rows_of.c.device_id
+    )
+    if before is not None:
+        old = old.where(rows_of.c.at < before)
+    key = sa.tuple_(rows_of.c.device_id, rows_of.c.at, rows_of.c.id)
+    return await tx.run(
+        sa.delete(rows_of).where(key.in_(old.limit(rows))),
+        tx.engine.listed_value([(device_id,) for device_id in device_ids]),
+    )

@@ -1,0 +1,76 @@
+"""What a workspace may be called."""
+
+import re
+
+from moorage.core.errors import DomainError, invalid
+from moorage.core.workspaces.model import Feature
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+# A slug is the first path segment of the Deployment Manager API, so it must never be one of ours,
+# nor one a client of the other APIs asks for. A test holds this against the router.
+RESERVED_SLUGS = frozenset(
+    [
+        "v1",
+        "api",
+        "devices",
+        "login",
+        "setup",
+        "install",
+        "console",
+        "static",
+        "healthz",
+        "readyz",
+        "metrics",
+        "inference-stats",
+        "usage",
+        "docs",
+        "redoc",
+        "openapi.json",
+        "favicon.ico",
+        "robots.txt",
+        ".well-known",
+        "account",
+        "admin",
+        "default",
+        "publishable",
+        "customers",
+        "locations",
+        "tariffs",
+        "meters",
+        "costs",
+        "rates",
+        "schedules",
+        "slots",
+        "connect",
+        "events",
+    ]
+)
+
+
+def check_slug(slug: str) -> None:
+    """Raise DomainError ``invalid`` unless the slug can name a workspace."""
+    if not _SLUG.fullmatch(slug):
+        raise invalid(
+            "/slug",
+            "a workspace slug is 1 to 63 lower-case letters, digits and dashes and begins with a "
+            "letter or digit",
+        )
+    if slug in RESERVED_SLUGS:
+        raise invalid(
+            "/slug", f"the slug {slug} is part of the server's own addresses; choose another"
+        )
+
+
+def check_features(names: list[str]) -> frozenset[Feature]:
+    """Return the features named, or raise DomainError ``invalid`` listing those there are."""
+    known = {str(feature) for feature in Feature}
+    for name in names:
+        if name not in known:
+            raise invalid("/features", f"there is no feature {name!r}; there are {sorted(known)}")
+    return frozenset(Feature(name) for name in names)
+
+
+def refuse_absent(slug: str) -> DomainError:
+    """Say that a workspace is not there."""
+    return invalid("/slug", f"there is no workspace {slug!r}")

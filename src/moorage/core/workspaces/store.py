@@ -1,0 +1,54 @@
+"""The workspaces table and every statement on it."""
+
+import sqlalchemy as sa
+
+from moorage.core.workspaces.model import Feature, Workspace
+from moorage.storage import JsonText, Millis, Row, Tx, table
+
+_workspaces = table(
+    "workspaces",
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("features", JsonText, nullable=False),
+    sa.Column("created_at", Millis, nullable=False),
+)
+
+
+def _workspace(row: Row) -> Workspace:
+    known = {str(feature) for feature in Feature}
+    features = frozenset(Feature(name) for name in row.features if name in known)
+    return Workspace(row.id, row.slug, row.name, features, row.created_at)
+
+
+async def find(tx: Tx, workspace_id: str) -> Workspace | None:
+    """By id."""
+    row = await tx.row(sa.select(_workspaces).where(_workspaces.c.id == workspace_id))
+    return row and _workspace(row)
+
+
+async def find_by_slug(tx: Tx, slug: str) -> Workspace | None:
+    """By slug."""
+    row = await tx.row(sa.select(_workspaces).where(_workspaces.c.slug == slug))
+    return row and _workspace(row)
+
+
+async def insert_if_absent(tx: Tx, workspace: Workspace) -> bool:
+    """Insert unless the slug is taken; return whether it was inserted."""
+    values = {
+        "id": workspace.id,
+        "slug": workspace.slug,
+        "name": workspace.name,
+        "features": sorted(workspace.features),
+        "created_at": workspace.created_at,
+    }
+    return await tx.run(tx.engine.insert(_workspaces).on_conflict_do_nothing(), values) == 1
+
+
+async def set_features(tx: Tx, workspace_id: str, features: frozenset[Feature]) -> None:
+    """Replace the features."""
+    await tx.run(
+        sa.update(_workspaces)
+        .where(_workspaces.c.id == workspace_id)
+        .values(features=sorted(features))
+    )

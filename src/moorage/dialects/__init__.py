@@ -1,0 +1,1 @@
+"""How others speak to the product: parse, call one core function, render."""

@@ -1,0 +1,16 @@
+"""What every dialect needs and none owns: bounded bodies, sessions, plain ASGI answers."""
+
+from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, read_body
+from moorage.dialects.common.callers import Callers, bearer_of
+from moorage.dialects.common.services import Services
+from moorage.dialects.common.wiring import refuse_with
+
+__all__ = [
+    "BODY_LIMIT",
+    "BodyGuard",
+    "Callers",
+    "Services",
+    "bearer_of",
+    "read_body",
+    "refuse_with",
+]

@@ -1,0 +1,136 @@
+"""Request bodies in bounded memory and time, and JSON that the rest of the house can hold."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from moorage.core.errors import DomainError, Kind, of_exception
+from moorage.kit.jsonvalue import UnfitJsonError, check_json
+
+BODY_LIMIT = 256 * 1024
+_SLOWEST_S = 30.0
+
+_decode = msgspec.json.Decoder().decode
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        DomainError: ``too_large`` over ``limit`` bytes (before reading, when the sender says so);
+            ``invalid`` when it does not arrive within 30 seconds or breaks off.
+
+    """
+    declared = _content_length(scope)
+    if declared is not None and declared > limit:
+        raise too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    message = await _receive(receive)
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+    try:
+        async with asyncio.timeout(_SLOWEST_S):
+            while True:
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > limit:
+                    raise too_large(limit)
+                chunks.append(chunk)
+                if not message.get("more_body"):
+                    return b"".join(chunks)
+                message = await _receive(receive)
+    except TimeoutError:
+        raise DomainError(
+            Kind.INVALID,
+            "body_too_slow",
+            f"the body did not arrive within {_SLOWEST_S:.0f} seconds",
+        ) from None
+
+
+async def _receive(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise DomainError(Kind.INVALID, "body_cut_off", "the connection broke off within the body")
+    return message
+
+
+def _content_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def too_large(limit: int) -> DomainError:
+    """Refuse a body for its size."""
+    return DomainError(
+        Kind.TOO_LARGE,
+        "body_too_large",
+        f"a body here is at most {limit} bytes; send less",
+        extra={"limit_bytes": limit},
+    )
+
+
+class BodyGuard:
+    """ASGI middleware before an application: bodies are bounded, and JSON is JSON we can hold.
+
+    ``refuse`` renders a refusal in the dialect's shape.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, limit: int, refuse: Callable[[DomainError], ASGIApp]
+    ) -> None:
+        """Keep the parts."""
+        self._app = app
+        self._limit = limit
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass the body on whole."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            if b"%00" in scope.get("query_string", b""):
+                raise DomainError(Kind.INVALID, "invalid", "the query holds a NUL; leave it out")
+            body = await read_body(scope, receive, self._limit)
+            if body and _is_json(scope):
+                _check(body)
+        except DomainError as error:
+            await self._refuse(error)(scope, receive, send)
+            return
+        handed = False
+
+        async def replay() -> Message:
+            nonlocal handed
+            if handed:
+                return await receive()
+            handed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+def _is_json(scope: Scope) -> bool:
+    return any(
+        name == b"content-type" and b"json" in value.lower() for name, value in scope["headers"]
+    )
+
+
+def _check(body: bytes) -> None:
+    try:
+        check_json(_decode(body))
+    except UnfitJsonError as error:
+        raise of_exception(error) or error from None
+    except RecursionError:
+        raise DomainError(Kind.INVALID, "malformed_body", "the body is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DomainError(
+            Kind.INVALID, "malformed_body", f"the body is not valid JSON in UTF-8: {error}"
+        ) from None

@@ -1,0 +1,106 @@
+"""From a key in a request to a Caller: with a transaction, or through a cache for reports."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from moorage.core import devices, keys
+from moorage.core.caller import Caller, DeviceRef
+from moorage.core.errors import DomainError, Kind
+from moorage.storage import Database, Tx
+
+_BEARER = "bearer "
+_LONGEST_KEY = 128
+
+
+def bearer_of(authorization: str | None) -> str:
+    """Return the key of an Authorization header.
+
+    Raises:
+        DomainError: ``unauthenticated`` when there is none.
+
+    """
+    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
+        raise keys.unauthenticated()
+    text = authorization[len(_BEARER) :].strip()
+    if not text or len(text) > _LONGEST_KEY:
+        raise keys.unauthenticated()
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """A device's key that was found good a moment ago; ingest asks again before it commits."""
+
+    device: DeviceRef
+    key_id: str
+    digest: str
+
+
+class Callers:
+    """Finds out who asks."""
+
+    def __init__(self, db: Database, *, cached: int = 50_000) -> None:
+        """Keep at most ``cached`` device keys, by digest, about 1 KiB each."""
+        self._db = db
+        self._most = cached
+        self._devices: OrderedDict[str, DeviceKey] = OrderedDict()
+
+    @asynccontextmanager
+    async def reading(self, request: Request) -> AsyncIterator[tuple[Tx, Caller]]:
+        """Open a reading transaction for the request's caller."""
+        text = bearer_of(request.headers.get("authorization"))
+        async with self._db.read() as tx:
+            yield tx, await _authenticate(tx, text)
+
+    @asynccontextmanager
+    async def writing(self, request: Request) -> AsyncIterator[tuple[Tx, Caller]]:
+        """Open a writing transaction for the request's caller; it commits at the block's end."""
+        text = bearer_of(request.headers.get("authorization"))
+        async with self._db.write() as tx:
+            yield tx, await _authenticate(tx, text)
+
+    async def device_of(self, text: str) -> DeviceKey:
+        """Return the device of a key, from the cache if it was used lately.
+
+        Raises:
+            DomainError: ``unauthenticated``; ``gone`` for a retired device; ``forbidden`` for a key
+                that is no device's.
+
+        """
+        digest = keys.digest(text)
+        known = self._devices.get(digest)
+        if known is not None:
+            self._devices.move_to_end(digest)
+            return known
+        if not keys.looks_like_key(text):
+            raise keys.unauthenticated()
+        async with self._db.read() as tx:
+            caller = await _authenticate(tx, text)
+        if caller.device_id is None or caller.key_id is None:
+            caller.require_device()
+            raise keys.unauthenticated()
+        device = DeviceRef(caller.device_id, caller.workspace_id, caller.live)
+        found = DeviceKey(device, caller.key_id, digest)
+        self._devices[digest] = found
+        if len(self._devices) > self._most:
+            self._devices.popitem(last=False)
+        return found
+
+    def forget(self, key: DeviceKey) -> None:
+        """Drop a key that ingest found revoked."""
+        self._devices.pop(key.digest, None)
+
+
+async def _authenticate(tx: Tx, text: str) -> Caller:
+    try:
+        return await keys.authenticate(tx, text)
+    except DomainError:
+        if keys.looks_like_key(text) and await devices.find_buried(tx, keys.digest(text)):
+            raise DomainError(
+                Kind.GONE, "device_retired", "this device was deleted; its agent can stop for good"
+            ) from None
+        raise

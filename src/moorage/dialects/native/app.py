@@ -1,0 +1,68 @@
+"""The native API as one ASGI application: the plain report route, FastAPI for the rest."""
+
+from typing import Any
+
+from fastapi import FastAPI, Security
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from moorage import __version__
+from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, refuse_with
+from moorage.dialects.native import (
+    docs,
+    routes_config,
+    routes_devices,
+    routes_enroll,
+    routes_history,
+    routes_keys,
+)
+from moorage.dialects.native.errors import broken, problem, unknown_path
+from moorage.dialects.native.openapi import REFUSALS, describe
+from moorage.dialects.native.reports import PATH, ReportsRoute
+
+
+class NativeApp:
+    """Sends reports the short way and everything else to FastAPI."""
+
+    def __init__(self, api: FastAPI, reports: ReportsRoute) -> None:
+        """Keep both ways."""
+        self.api = api
+        self._guarded: ASGIApp = BodyGuard(api, limit=BODY_LIMIT, refuse=problem)
+        self._reports = reports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Choose by path."""
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            scope["moorage.route"] = PATH
+            await self._reports(scope, receive, send)
+            return
+        await self._guarded(scope, receive, send)
+
+
+def create_app(services: Services) -> NativeApp:
+    """Build the dialect."""
+    api = FastAPI(
+        title="Moorage",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Security(HTTPBearer(auto_error=False))],
+        responses=REFUSALS,
+    )
+    for part in (routes_enroll, routes_devices, routes_history, routes_config, routes_keys):
+        api.include_router(part.router(services))
+    refuse_with(api, problem, unknown_path=unknown_path, broken=broken)
+
+    def document() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            api.openapi_schema = describe(
+                get_openapi(title=api.title, version=api.version, routes=api.routes)
+            )
+        return api.openapi_schema
+
+    api.openapi = document  # type: ignore[method-assign] - FastAPI's documented way
+    docs.add(api)
+    return NativeApp(api, ReportsRoute(services))

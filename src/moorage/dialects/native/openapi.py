@@ -1,0 +1,101 @@
+"""The OpenAPI document: what FastAPI cannot know of, the plain routes and the refusals."""
+
+from typing import Any
+
+import msgspec
+
+from moorage.dialects.native.wire import ProblemOut
+from moorage.ingest import Report
+
+_MEANINGS = {
+    401: "no valid key",
+    403: "the key may not do this",
+    404: "absent, or not this key's to see",
+    405: "wrong method",
+    409: "conflicts with what is there",
+    410: "the device was deleted",
+    412: "changed since it was read",
+    413: "too large",
+    422: "malformed; `errors` point at the parts",
+    429: "too many requests; see Retry-After",
+    503: "overloaded or without storage; see Retry-After",
+    507: "out of storage",
+}
+# Every route may refuse in each of these ways, in the same shape.
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": meaning} for status, meaning in _MEANINGS.items()
+}
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_RECEIVED = {
+    "type": "object",
+    "required": [
+        "received",
+        "chain",
+        "server_time",
+        "report_interval_s",
+        "config_revision",
+        "commands",
+    ],
+    "properties": {
+        "received": {"type": "integer", "description": "the report's sequence"},
+        "chain": {"type": "string", "description": "hex SHA-256 of the chain after it"},
+        "server_time": {"type": "string", "format": "date-time"},
+        "report_interval_s": {"type": "integer"},
+        "config_revision": {"type": "integer", "description": "the revision the device is to run"},
+        "commands": {"type": "array", "items": {"type": "object"}},
+        "notes": {"type": "array", "items": {"type": "string"}},
+    },
+}
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Complete FastAPI's document."""
+    (report,), parts = msgspec.json.schema_components(
+        [Report], ref_template="#/components/schemas/{name}"
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas.update(parts)
+    schemas["Problem"] = ProblemOut.model_json_schema()
+    schemas["Received"] = _RECEIVED
+    document["paths"]["/v1/reports"] = {"post": _report_operation(report)}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, meaning in _MEANINGS.items():
+                operation["responses"][str(status)] = {
+                    "description": meaning,
+                    "content": _PROBLEM,
+                }
+    return document
+
+
+def _report_operation(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tags": ["device"],
+        "summary": "Report",
+        "operationId": "report",
+        "description": (
+            "What a device sends every interval. Answered after the report is durable; sending it "
+            "again is safe. The body may be gzip (`Content-Encoding: gzip`), up to 1 MiB unpacked."
+        ),
+        "security": [{"HTTPBearer": []}],
+        "parameters": [
+            {
+                "name": "Moorage-Device-Time",
+                "in": "header",
+                "required": False,
+                "description": "the device's present time, from which its clock's skew is known",
+                "schema": {"type": "string", "format": "date-time"},
+            }
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": report}}},
+        "responses": {
+            "200": {
+                "description": "durable",
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/Received"}}
+                },
+            }
+        },
+    }

@@ -1,0 +1,79 @@
+"""Config: for the owner under ``/v1/devices/{id}/config``, for the device under ``/v1/config``."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Body, Response
+from starlette.requests import Request
+
+from moorage.core import config, devices
+from moorage.core.caller import Scope
+from moorage.core.config import ConfigView
+from moorage.dialects.common import Services
+from moorage.dialects.native.etags import etag, if_match, not_modified
+from moorage.dialects.native.wire import ConfigOut, DeviceConfigOut
+
+# Contact by reading is noted at this grain, so that polling does not become a stream of writes.
+_SEEN_GRAIN = timedelta(seconds=15)
+
+
+def router(services: Services) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(tags=["config"])
+    callers = services.callers
+
+    @routes.get("/v1/devices/{device_id}/config", responses={304: {"description": "unchanged"}})
+    async def get_config(request: Request, response: Response, device_id: str) -> ConfigOut:
+        """Return the desired config, where each value comes from, and what the device proved."""
+        async with callers.reading(request) as (tx, caller):
+            device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_READ)
+            view = await config.get(tx, caller, device.ref)
+        response.headers["ETag"] = etag(view.digest)
+        return ConfigOut.of(view)
+
+    @routes.patch("/v1/devices/{device_id}/config")
+    async def change_config(
+        request: Request,
+        response: Response,
+        device_id: str,
+        patch: dict[str, Any] = Body(media_type="application/merge-patch+json"),
+    ) -> ConfigOut:
+        """Patch the device's own layer (RFC 7396: null takes a value away); ``If-Match`` guards it."""
+        async with callers.writing(request) as (tx, caller):
+            device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_WRITE)
+            view = await config.change(tx, caller, device.ref, patch, if_match=if_match(request))
+        response.headers["ETag"] = etag(view.digest)
+        return ConfigOut.of(view)
+
+    @routes.get(
+        "/v1/config",
+        response_model=DeviceConfigOut,
+        responses={304: {"description": "unchanged"}},
+    )
+    async def get_own_config(request: Request) -> Response:
+        """Return the document to apply, for a device's own key; 304 when it is unchanged."""
+        async with callers.reading(request) as (tx, caller):
+            device, view = await config.get_for_device(tx, caller)
+            now = tx.now
+        if device.last_seen_at is None or now - device.last_seen_at > _SEEN_GRAIN:
+            async with services.db.write() as tx:
+                await devices.mark_seen(tx, [device.id])
+        headers = {"ETag": etag(view.digest)}
+        if not_modified(request, view.digest):
+            return Response(status_code=304, headers=headers)
+        return Response(
+            _document(device.id, view).model_dump_json(),
+            headers=headers,
+            media_type="application/json",
+        )
+
+    return routes
+
+
+def _document(device_id: str, view: ConfigView) -> DeviceConfigOut:
+    return DeviceConfigOut(
+        device_id=device_id,
+        revision=view.revision,
+        digest=view.digest,
+        document=dict(view.document),
+    )

@@ -1,0 +1,154 @@
+"""One batch of reports in one transaction."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from moorage.core import config, devices, events, keys, logs, reports, telemetry
+from moorage.core.errors import DomainError, Kind
+from moorage.ingest.model import Incoming, Received
+from moorage.ingest.rules import Retention, Rows, facts_told, notes_on_unkept
+from moorage.storage import Tx
+
+Outcome: TypeAlias = Received | DomainError
+
+
+async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -> list[Outcome]:
+    """Store what is new of a batch; return for each report its acknowledgement or refusal.
+
+    Nothing is acknowledged yet: the caller answers after the commit.
+    """
+    # Asked again inside the transaction: a key may have been revoked since the request came in.
+    standing = await keys.standing(tx, list({incoming.key_id for incoming in batch}))
+    admitted = [incoming for incoming in batch if incoming.key_id in standing]
+    ledger = await reports.open_ledger(tx, [_offer(incoming) for incoming in admitted])
+    rows = Rows()
+    judged: dict[int, tuple[reports.Verdict, list[str]]] = {}
+    stored: list[Incoming] = []
+    for incoming in admitted:
+        verdict = ledger.judge(_offer(incoming))
+        notes: list[str] = []
+        if isinstance(verdict, reports.Store):
+            notes = rows.add(incoming, tx.now, retention) + notes_on_unkept(incoming)
+            stored.append(incoming)
+        judged[id(incoming)] = (verdict, notes)
+    await ledger.save()
+    await telemetry.append(tx, rows.samples)
+    await logs.append(tx, rows.logs)
+    await events.append(tx, rows.events)
+    heard = [i for i in admitted if not isinstance(judged[id(i)][0], _REFUSED)]
+    await _record_present(tx, heard, stored)
+    device_ids = list({incoming.device.device_id for incoming in heard})
+    intervals = await devices.intervals(tx, device_ids)
+    revisions = await config.current_revisions(tx, device_ids)
+
+    async def outcome(incoming: Incoming) -> Outcome:
+        found = judged.get(id(incoming))
+        if found is None:
+            return await _locked_out(tx, incoming)
+        verdict, notes = found
+        if isinstance(verdict, _REFUSED):
+            return _refusal(verdict)
+        device_id = incoming.device.device_id
+        return Received(
+            sequence=verdict.sequence,
+            chain=verdict.chain,
+            report_interval_s=intervals[device_id],
+            config_revision=revisions[device_id],
+            notes=notes,
+        )
+
+    return [await outcome(incoming) for incoming in batch]
+
+
+_REFUSED = (reports.Fork, reports.Reused)
+
+
+def _offer(incoming: Incoming) -> reports.Offer:
+    report = incoming.report
+    continues = report.continues
+    return reports.Offer(
+        device=incoming.device,
+        report_id=None if report.id is None else report.id.lower(),
+        store=report.store,
+        epoch=report.epoch,
+        sequence=report.sequence,
+        previous=report.previous,
+        digest=incoming.digest,
+        backfill=report.backfill,
+        continues=None if continues is None else (continues.epoch, continues.sequence),
+    )
+
+
+async def _record_present(tx: Tx, heard: Sequence[Incoming], stored: Sequence[Incoming]) -> None:
+    """Write the present state: heartbeat, facts, applied config. Backfill changes none of it."""
+    live = {i.device.device_id: i for i in heard if not i.report.backfill}
+    await devices.record_heartbeats(
+        tx,
+        [
+            {
+                "device_id": device_id,
+                "at": tx.now,
+                "boot_id": incoming.report.boot_id,
+                "uptime_s": _whole(incoming.report.uptime_s),
+                "skew_ms": incoming.skew_ms,
+            }
+            for device_id, incoming in live.items()
+        ],
+    )
+    past = {i.device.device_id for i in heard if i.report.backfill} - live.keys()
+    await devices.mark_seen(tx, sorted(past))
+    told = [i for i in stored if i.report.facts is not None and not i.report.backfill]
+    for incoming in sorted(told, key=lambda i: i.device.device_id):
+        await devices.record_facts(tx, incoming.device, facts_told(incoming))
+    await config.record_applied(
+        tx,
+        list(
+            {
+                i.device.device_id: {
+                    "device_id": i.device.device_id,
+                    "revision": i.report.config.revision,
+                    "digest": i.report.config.digest,
+                    "state": i.report.config.state,
+                    "error": i.report.config.error,
+                }
+                for i in stored
+                if i.report.config is not None and not i.report.backfill
+            }.values()
+        ),
+    )
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)
+
+
+def _refusal(verdict: reports.Fork | reports.Reused) -> DomainError:
+    have = {"sequence": verdict.sequence, "chain": verdict.chain}
+    if isinstance(verdict, reports.Reused):
+        return DomainError(
+            Kind.CONFLICT,
+            "sequence_reused",
+            "another report was received with this id, or at this place of the epoch; "
+            "begin a new epoch",
+            extra=have,
+        )
+    return DomainError(
+        Kind.CONFLICT,
+        "chain_forked",
+        "this report does not continue what was received of its epoch; resend from there if you "
+        "have it all, else begin a new store and epoch",
+        extra=have,
+    )
+
+
+async def _locked_out(tx: Tx, incoming: Incoming) -> DomainError:
+    if await devices.find_buried(tx, incoming.key_digest) is not None:
+        return device_retired()
+    return keys.unauthenticated()
+
+
+def device_retired() -> DomainError:
+    """Say the one thing that ends an agent."""
+    return DomainError(
+        Kind.GONE, "device_retired", "this device was deleted; its agent can stop for good"
+    )

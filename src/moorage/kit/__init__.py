@@ -1,0 +1,1 @@
+"""Small parts without product words: time, identifiers, pages, text. Imports nothing of ours."""

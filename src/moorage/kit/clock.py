@@ -1,0 +1,38 @@
+"""Time as the server sees it: aware UTC outside, epoch milliseconds in tables."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Clock(Protocol):
+    """Anything that tells the present time; tests put a fixed one here."""
+
+    def now(self) -> datetime:
+        """Return the present as aware UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, cut to whole milliseconds so that a stored time reads back equal."""
+
+    def now(self) -> datetime:
+        """Return the present as aware UTC, whole milliseconds."""
+        return from_ms(to_ms(datetime.now(UTC)))
+
+
+def to_ms(at: datetime) -> int:
+    """Epoch milliseconds of an aware time; negative before 1970."""
+    return (at - EPOCH) // _MILLISECOND
+
+
+def from_ms(ms: int) -> datetime:
+    """Aware UTC time of epoch milliseconds. Raises OverflowError outside years 1 to 9999."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def rfc3339(at: datetime) -> str:
+    """``2026-04-28T12:00:00.000Z``: UTC with milliseconds, the form of RFC 3339 we write."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

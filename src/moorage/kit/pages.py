@@ -1,0 +1,56 @@
+"""Keyset pages: a cursor names the last row seen, so inserts in between move nothing."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from moorage.kit.text import is_plain_text
+
+T = TypeVar("T")
+
+CursorPart: TypeAlias = str | int | None
+
+
+class BadCursorError(ValueError):
+    """The text is no cursor of ours."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page, and the cursor of the next one (None on the last)."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+def encode_cursor(*parts: CursorPart) -> str:
+    """Opaque base64url text of the sort key of the last row seen."""
+    raw = json.dumps(parts, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decode_cursor(text: str, *types: type) -> tuple[CursorPart, ...]:
+    """Return the parts of a cursor, each of the type asked for (None passes).
+
+    Raises:
+        BadCursorError: not a cursor of this list.
+
+    """
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        parts = json.loads(raw)
+    except (ValueError, binascii.Error, RecursionError) as error:
+        raise BadCursorError(text) from error
+    if not isinstance(parts, list) or len(parts) != len(types):
+        raise BadCursorError(text)
+    for part, kind in zip(parts, types, strict=True):
+        if part is None:
+            continue
+        if type(part) is not kind or (kind is int and not -(2**63) <= part < 2**63):
+            raise BadCursorError(text)
+        if kind is str and not is_plain_text(part):
+            raise BadCursorError(text)
+    return tuple(parts)

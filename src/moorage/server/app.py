@@ -1,0 +1,151 @@
+"""Wiring: one place that knows every part."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from starlette.types import Receive, Scope, Send
+
+from moorage.dialects import native, roboflow
+from moorage.dialects.common import Callers, Services
+from moorage.ingest import Ingest, IngestLimits, Retention
+from moorage.kit.clock import Clock, SystemClock
+from moorage.server import health
+from moorage.server.front import FrontDoor
+from moorage.server.jobs import Jobs
+from moorage.server.opening import opened
+from moorage.server.settings import Settings
+from moorage.storage import Database, StorageError, alive
+
+_READY_WITHIN_S = 2.0
+
+
+class App:
+    """The server as an ASGI application with a lifespan.
+
+    ``public_url`` may be given late: with port 0 it is known only once the socket is bound.
+    """
+
+    def __init__(
+        self, settings: Settings, *, public_url: str | None = None, clock: Clock | None = None
+    ) -> None:
+        """Keep the settings; nothing is opened before the lifespan begins."""
+        self.settings = settings
+        self.public_url = public_url or settings.public_url or default_public_url(settings)
+        self._clock = clock or SystemClock()
+        self.native: native.NativeApp | None = None
+        self._front: FrontDoor | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or run the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if self._front is None:
+            raise RuntimeError("the application was not started; run its lifespan first")
+        await self._front(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except BaseException as error:
+            kind = "shutdown" if self._front else "startup"
+            await send({"type": f"lifespan.{kind}.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Services]:
+        """Open everything, and on leaving flush and close it."""
+        settings = self.settings
+        retention = retention_of(settings)
+        async with opened(settings, clock=self._clock) as (db, _keyring):
+            async with db.write() as tx:
+                await alive.mark(tx)
+            limits = IngestLimits(**settings.ingest.model_dump())
+            ingest = Ingest(db, retention=retention, limits=limits)
+            services = Services(
+                db=db,
+                ingest=ingest,
+                callers=Callers(db),
+                public_url=self.public_url,
+                install_token_expires_s=int(settings.install_token_minutes * 60),
+                clock=self._clock,
+            )
+            jobs = Jobs(db, retention)
+            self._front = self._wire(services)
+            ingest.start()
+            jobs.start()
+            try:
+                yield services
+            finally:
+                # Reports in the queue were not answered yet: write and answer them, then close.
+                await ingest.stop()
+                await jobs.stop()
+
+    def _wire(self, services: Services) -> FrontDoor:
+        registry = _registry(services.ingest)
+        self.native = native.create_app(services)
+
+        async def ready() -> str | None:
+            return await _missing(services.db)
+
+        otherwise = health.create_app(ready, registry)
+        by_segment = {"v1": self.native, "devices": roboflow.InstallApp(services)}
+        return FrontDoor(by_segment, otherwise, registry)
+
+
+def create_app(
+    settings: Settings, *, public_url: str | None = None, clock: Clock | None = None
+) -> App:
+    """Return the application of these settings; importing or calling this opens nothing."""
+    return App(settings, public_url=public_url, clock=clock)
+
+
+def default_public_url(settings: Settings) -> str:
+    """Return the address the server listens on, as a URL."""
+    scheme = "https" if settings.tls_cert else "http"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return the retention of the settings."""
+    kept = settings.retention
+    return Retention(
+        telemetry=timedelta(days=kept.telemetry_days),
+        logs=timedelta(days=kept.logs_days),
+        events=timedelta(days=kept.events_days),
+        audit=timedelta(days=kept.audit_days),
+    )
+
+
+async def _missing(db: Database) -> str | None:
+    try:
+        async with asyncio.timeout(_READY_WITHIN_S), db.read() as tx:
+            await alive.absences(tx)
+    except (StorageError, TimeoutError):
+        return "the database does not answer"
+    return None
+
+
+def _registry(ingest: Ingest) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    for name, text, read in (
+        ("queued", "Reports waiting for their commit", lambda: ingest.queued_reports),
+        ("committed_total", "Reports answered after a commit", lambda: ingest.committed_reports),
+        ("batches_total", "Commits of reports", lambda: ingest.committed_batches),
+        ("refused_total", "Reports turned away unstored", lambda: ingest.refused_reports),
+    ):
+        Gauge(f"moorage_reports_{name}", text, registry=registry).set_function(read)
+    return registry

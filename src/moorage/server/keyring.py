@@ -1,0 +1,88 @@
+"""The server's own keys: one to encrypt with, one to sign with. Made once, owner-only."""
+
+import base64
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+_ENCRYPTION = "encryption.key"
+_SIGNING = "signing.pem"
+_KEY_BYTES = 32
+
+
+class KeysMissing(Exception):
+    """The keys are not where they must be, or are none."""
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys. ``encryption`` is 32 random bytes; ``signing`` Ed25519."""
+
+    encryption: bytes = field(repr=False)
+    signing: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def check_values(self) -> dict[str, str]:
+        """What a database remembers, to know its keys by: nothing to compute them from."""
+        public = self.signing.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return {
+            "encryption": hashlib.sha256(b"moorage key check:" + self.encryption).hexdigest(),
+            "signing": public.hex(),
+        }
+
+
+def open_keyring(folder: Path, *, create: bool) -> Keyring:
+    """Read the keys of a folder; make them there when ``create`` and there are none.
+
+    Raises:
+        KeysMissing: they are not there, or a file holds no key.
+
+    """
+    encryption, signing = folder / _ENCRYPTION, folder / _SIGNING
+    if create and not encryption.exists() and not signing.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(encryption, base64.b64encode(secrets.token_bytes(_KEY_BYTES)))
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        _write(signing, pem)
+    try:
+        key = base64.b64decode(encryption.read_bytes().strip(), validate=True)
+        signer = load_pem_private_key(signing.read_bytes(), password=None)
+    except FileNotFoundError as error:
+        raise KeysMissing(
+            f"the key file {error.filename} is missing; put back the keys folder that belongs to "
+            "this database (without it, what was encrypted cannot be read)"
+        ) from None
+    except (ValueError, TypeError, PermissionError) as error:
+        raise KeysMissing(f"a key file in {folder} cannot be read: {error}") from None
+    if len(key) != _KEY_BYTES or not isinstance(signer, Ed25519PrivateKey):
+        raise KeysMissing(f"the key files in {folder} are not ones Moorage made")
+    return Keyring(key, signer)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file owner-only, whole or not at all, and durably."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

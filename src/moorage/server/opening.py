@@ -1,0 +1,94 @@
+"""Opening the database a server, or a command beside it, is to work on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from moorage.kit.clock import Clock
+from moorage.server.keyring import Keyring, KeysMissing, open_keyring
+from moorage.server.settings import Settings
+from moorage.storage import PostgresDatabase, SQLiteDatabase, identity, open_database
+from moorage.storage.migrate import check_version, current_version, migrate, newest_version
+
+_log = structlog.get_logger("moorage.server")
+
+
+class SetupError(Exception):
+    """The server cannot start as it is set up; the text says what to do."""
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, *, clock: Clock | None = None
+) -> AsyncIterator[tuple[SQLiteDatabase | PostgresDatabase, Keyring]]:
+    """Open the database at this release's schema, with the keys that belong to it.
+
+    An empty database is migrated; an older SQLite file is copied, then migrated; an older PostgreSQL
+    database is left to ``moorage migrate``, because other servers may be using it.
+
+    Raises:
+        SetupError: not migrated, or no keys.
+        StorageError: newer, unreachable, or made with other keys.
+
+    """
+    db = open_for(settings, clock=clock)
+    try:
+        await bring_up_to_date(db, by_itself=not settings.uses_postgresql)
+        keyring = await _keys_for(settings, db)
+        yield db, keyring
+    finally:
+        await db.close()
+
+
+def open_for(
+    settings: Settings, *, clock: Clock | None = None
+) -> SQLiteDatabase | PostgresDatabase:
+    """Return the database of the settings; the data folder is made, owner-only."""
+    if not settings.uses_postgresql:
+        db_folder = settings.data / "db"
+        try:
+            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            db_folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SetupError(
+                f"the data folder {settings.data} cannot be made: {error.strerror}; "
+                "choose another with --data"
+            ) from None
+    return open_database(settings.database_url, clock=clock)
+
+
+async def bring_up_to_date(db: SQLiteDatabase | PostgresDatabase, *, by_itself: bool) -> None:
+    """Migrate an empty database, and an older one if told to."""
+    if await check_version(db):
+        return
+    version = await current_version(db)
+    if version is not None and not by_itself:
+        raise SetupError(
+            f"the database has schema version {version}, this release needs {newest_version()}; "
+            "run 'moorage migrate' with the same settings, then start the server"
+        )
+    copy = await migrate(db)
+    _log.info(
+        "database_migrated", version=newest_version(), copy=None if copy is None else str(copy)
+    )
+
+
+async def _keys_for(settings: Settings, db: SQLiteDatabase | PostgresDatabase) -> Keyring:
+    folder = settings.keys_dir
+    if folder is None:
+        if settings.uses_postgresql:
+            raise SetupError(
+                "with PostgreSQL the server's keys need a named folder: set keys_dir "
+                "(MOORAGE_KEYS_DIR), the same keys for every server of this database"
+            )
+        folder = settings.data / "keys"
+    async with db.read() as tx:
+        fresh = not await identity.is_claimed(tx)
+    try:
+        keyring = open_keyring(folder, create=fresh)
+    except KeysMissing as error:
+        raise SetupError(str(error)) from None
+    async with db.write() as tx:
+        await identity.claim_or_check(tx, keyring.check_values)
+    return keyring

@@ -1,0 +1,70 @@
+"""Running the server on a socket until it is told to stop."""
+
+import socket
+
+import structlog
+import uvicorn
+
+from moorage.server.app import App, create_app, default_public_url
+from moorage.server.logs import configure_logs
+from moorage.server.opening import SetupError
+from moorage.server.settings import Settings
+
+_log = structlog.get_logger("moorage.server")
+_FLUSH_WITHIN_S = 20
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are finished and reports flushed.
+
+    Raises:
+        SetupError: the address is taken, or the server cannot start as it is set up.
+
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    listener = _listen(settings)
+    bound = settings.model_copy(update={"port": listener.getsockname()[1]})
+    app = create_app(bound, public_url=settings.public_url or default_public_url(bound))
+    _log.info("listening", url=default_public_url(bound), public_url=app.public_url)
+    server = uvicorn.Server(config_of(bound, app))
+    server.run(sockets=[listener])
+    if not server.started:
+        raise SetupError("the server did not start; the reason stands above")
+
+
+def config_of(settings: Settings, app: App) -> uvicorn.Config:
+    """Return how the web server is set up. Its own access log is off: it would write keys down."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=_FLUSH_WITHIN_S,
+        backlog=4096,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; choose "
+            "another with --port, or stop what uses it"
+        ) from None
+    listener.set_inheritable(True)
+    return listener

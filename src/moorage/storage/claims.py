@@ -1,0 +1,26 @@
+"""Jobs as rows: several servers may run them, one claims each turn."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from moorage.storage.database import Tx
+from moorage.storage.schema import Millis, table
+
+_turns = table(
+    "job_turns",
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("next_at", Millis, nullable=False),
+)
+
+
+async def claim(tx: Tx, job: str, *, every: timedelta) -> bool:
+    """Take a job's turn if it is due; only one server gets True.
+
+    The next turn is set at once: a server that dies in the middle costs one turn, not the job.
+    """
+    first = {"job": job, "next_at": tx.now + every}
+    if await tx.run(tx.engine.insert(_turns).on_conflict_do_nothing(), first):
+        return True
+    due = sa.update(_turns).where(_turns.c.job == job, _turns.c.next_at <= tx.now)
+    return await tx.run(due.values(next_at=tx.now + every)) == 1

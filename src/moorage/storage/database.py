@@ -1,0 +1,355 @@
+"""Transactions on either engine: one shape for callers, the differences inside.
+
+SQLite is driven by the plain synchronous driver, PostgreSQL by asyncpg (the reasons and figures are
+in docs/decisions/0001-storage.md).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from moorage.kit.clock import Clock, SystemClock
+from moorage.storage.dialect import Engine, PostgreSQL, SQLite
+from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
+
+T = TypeVar("T")
+
+Params: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Row: TypeAlias = sa.Row[Any]
+
+_LOCK_WAIT_S = 5.0
+
+# Each pragma with its reason:
+# - WAL: readers never wait for the writer, a commit is one sequential write.
+# - synchronous FULL: the log is on disk before COMMIT returns. That is what "acknowledged" means.
+# - foreign_keys: SQLite enforces them only when told to.
+# - busy_timeout 0: waiting for another process is done here, without blocking the event loop.
+# - cache_size: 64 MiB, so that the ledger's index pages stay in memory.
+# - journal_size_limit: a burst must not leave a log file of gigabytes behind.
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=0",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+class Tx(Protocol):
+    """One transaction. ``now`` is its single present: every time it writes is this one."""
+
+    now: datetime
+    engine: Engine
+
+    async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
+        """Run a statement that answers rows."""
+        ...
+
+    async def run(self, statement: sa.Executable, params: Params | None = None) -> int:
+        """Run a statement, or one for each mapping of a list; return how many rows it touched."""
+        ...
+
+    async def row(self, statement: sa.Executable, params: Params | None = None) -> Row | None:
+        """Return the first row, or None."""
+        ...
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call this once the transaction is durable, and not at all if it is not."""
+        ...
+
+
+class Database(Protocol):
+    """Where transactions come from."""
+
+    engine: Engine
+    url: str
+
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        """Open a transaction that commits at the end of the block, or rolls back on an error."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        """Open a transaction that changes nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        ...
+
+
+class _TxBase:
+    def __init__(self, engine: Engine, now: datetime) -> None:
+        self.engine = engine
+        self.now = now
+        self.callbacks: list[Callable[[], None]] = []
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        self.callbacks.append(callback)
+
+    async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
+        raise NotImplementedError
+
+    async def row(self, statement: sa.Executable, params: Params | None = None) -> Row | None:
+        found = await self.rows(statement, params)
+        return found[0] if found else None
+
+
+class _SQLiteTx(_TxBase):
+    """``offload``: run statements in a thread. Reads do, because a scan may take long; writes are
+    many and short, and a thread hop costs more than the statement does.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, now: datetime, *, offload: ThreadPoolExecutor | None
+    ) -> None:
+        super().__init__(SQLite(), now)
+        self._connection = connection
+        self._offload = offload
+
+    async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
+        def fetch() -> Sequence[Row]:
+            return self._connection.execute(statement, params).all()
+
+        return await self._call(fetch)
+
+    async def run(self, statement: sa.Executable, params: Params | None = None) -> int:
+        def execute() -> int:
+            return self._connection.execute(statement, params).rowcount
+
+        return await self._call(execute)
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        try:
+            if self._offload is None:
+                return function()
+            return await asyncio.get_running_loop().run_in_executor(self._offload, function)
+        except DBAPIError as error:
+            raise self.engine.translate(error) from None
+        except OverflowError:
+            raise self.engine.translate(DBAPIError("", None, OverflowError())) from None
+
+
+class SQLiteDatabase:
+    """One file, one writer at a time, readers beside it."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        readers: int = 4,
+        lock_wait_s: float = _LOCK_WAIT_S,
+    ) -> None:
+        """Name the file; connections are opened when first needed."""
+        self.engine: Engine = SQLite()
+        self.url = f"sqlite:///{path}"
+        self.path = path
+        self._clock = clock or SystemClock()
+        self._lock_wait_s = lock_wait_s
+        self._sync_engine = sqlite_engine(path)
+        self._writer: sa.Connection | None = None
+        self._write_lock = asyncio.Lock()
+        self._commit_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
+        self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
+        self._idle_readers: list[sa.Connection] = []
+        self._reader_slots = asyncio.Semaphore(readers)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        """BEGIN IMMEDIATE … COMMIT on the one writing connection."""
+        async with self._write_lock:
+            connection = await self._begin()
+            tx = _SQLiteTx(connection, self._clock.now(), offload=None)
+            try:
+                yield tx
+                await self._commit(connection)
+            except BaseException:
+                connection.rollback()
+                raise
+        for callback in tx.callbacks:
+            callback()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        """BEGIN (a snapshot) … ROLLBACK on a reading connection."""
+        async with self._reader_slots:
+            connection = self._idle_readers.pop() if self._idle_readers else self._connect()
+            try:
+                connection.exec_driver_sql("BEGIN")
+                yield _SQLiteTx(connection, self._clock.now(), offload=self._read_threads)
+            except DBAPIError as error:
+                raise self.engine.translate(error) from None
+            finally:
+                connection.rollback()
+                self._idle_readers.append(connection)
+
+    async def close(self) -> None:
+        """Close all connections; the last one folds the log back into the file."""
+        async with self._write_lock:
+            for connection in [*self._idle_readers, *filter(None, [self._writer])]:
+                connection.close()
+            self._idle_readers.clear()
+            self._writer = None
+            self._sync_engine.dispose()
+        self._commit_thread.shutdown(wait=True)
+        self._read_threads.shutdown(wait=True)
+
+    def _connect(self) -> sa.Connection:
+        try:
+            return self._sync_engine.connect()
+        except DBAPIError as error:
+            raise self.engine.translate(error) from None
+
+    async def _begin(self) -> sa.Connection:
+        if self._writer is None:
+            self._writer = self._connect()
+        deadline = asyncio.get_running_loop().time() + self._lock_wait_s
+        while True:
+            try:
+                self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+            except DBAPIError as error:
+                self._writer.rollback()
+                problem = self.engine.translate(error)
+                late = asyncio.get_running_loop().time() > deadline
+                if late or not isinstance(problem, StorageBusy):
+                    raise problem from None
+                await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spread, no secret
+            else:
+                return self._writer
+
+    async def _commit(self, connection: sa.Connection) -> None:
+        done = asyncio.get_running_loop().run_in_executor(self._commit_thread, connection.commit)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # The commit goes on whatever became of the request: wait, so that nobody else gets the
+            # connection in the middle of it.
+            await asyncio.wait([done])
+            raise
+        except DBAPIError as error:
+            raise self.engine.translate(error) from None
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
+    """Return an engine whose connections carry our pragmas, for one SQLite file."""
+    engine = sa.create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=sa.NullPool,
+        hide_parameters=True,
+        # We say BEGIN ourselves; connections move between threads, never used by two at once.
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 0},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _set_pragmas(connection: Any, _record: object) -> None:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    return engine
+
+
+class _PostgresTx(_TxBase):
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        super().__init__(PostgreSQL(), now)
+        self._connection = connection
+
+    async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
+        with _translated(self.engine):
+            return (await self._connection.execute(statement, params)).all()
+
+    async def run(self, statement: sa.Executable, params: Params | None = None) -> int:
+        with _translated(self.engine):
+            return (await self._connection.execute(statement, params)).rowcount
+
+
+class PostgresDatabase:
+    """Any number of connections; rows are locked by the statements that need it."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, connections: int = 12) -> None:
+        """Take ``postgresql://user:password@host/name``; connections open when first needed."""
+        self.engine: Engine = PostgreSQL()
+        self.url = sa.make_url(url).render_as_string(hide_password=True)
+        self._clock = clock or SystemClock()
+        self.async_engine = create_async_engine(
+            sa.make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=_LOCK_WAIT_S,
+            pool_pre_ping=False,
+            hide_parameters=True,
+            connect_args={
+                "timeout": _LOCK_WAIT_S,
+                "command_timeout": 60,
+                "server_settings": {"application_name": "moorage", "jit": "off"},
+            },
+        )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        """BEGIN … COMMIT at READ COMMITTED; rows that are decided upon are locked."""
+        async with self._transaction() as tx:
+            yield tx
+        for callback in tx.callbacks:
+            callback()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        """BEGIN … COMMIT; nothing is locked."""
+        async with self._transaction() as tx:
+            yield tx
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.async_engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[_PostgresTx]:
+        with _translated(self.engine):
+            async with self.async_engine.begin() as connection:
+                yield _PostgresTx(connection, self._clock.now())
+
+
+@dataclass
+class _translated:  # noqa: N801 - reads as a word in `with`
+    engine: Engine
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, StorageError):
+            return
+        if isinstance(error, InterfaceError | PoolTimeout | OSError | TimeoutError):
+            raise StorageUnavailable("PostgreSQL is not answering") from None
+        if isinstance(error, DBAPIError):
+            raise self.engine.translate(error) from None
+        if isinstance(error, SQLAlchemyError):
+            raise StorageUnavailable(f"database driver: {type(error).__name__}") from None
+
+
+def open_database(url: str, *, clock: Clock | None = None) -> SQLiteDatabase | PostgresDatabase:
+    """Return the database of ``sqlite:///path`` or ``postgresql://...``.
+
+    Raises:
+        ValueError: another kind of address.
+
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return PostgresDatabase(url, clock=clock)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return SQLiteDatabase(Path(parsed.database), clock=clock)
+    raise ValueError("a database address begins with sqlite:/// or postgresql://")

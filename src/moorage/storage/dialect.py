@@ -1,0 +1,163 @@
+"""Everything that differs between SQLite and PostgreSQL, as a few named helpers.
+
+Nowhere else in the code is the engine asked for its name.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from moorage.storage.errors import (
+    MissingParent,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    StorageRefusesRow,
+    StorageUnavailable,
+    UniqueViolation,
+)
+from moorage.storage.schema import metadata
+
+Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+
+
+class Engine(Protocol):
+    """What the code may ask of an engine."""
+
+    name: str
+
+    def insert(self, table: sa.Table) -> Any:
+        """INSERT with ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        ...
+
+    def listed(self, *names: str) -> sa.TableValuedAlias:
+        """Rows of text, given as one parameter ``listed``, to join a table with.
+
+        One statement text for any number of rows: it is compiled once, and SQLite can use an index
+        on several columns, which it cannot for ``(a, b) IN (VALUES ...)``.
+        """
+        ...
+
+    def listed_value(self, rows: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+        """Return the parameters that go with ``listed``."""
+        ...
+
+    def translate(self, error: DBAPIError) -> StorageError:
+        """Say in our words what the driver complained about."""
+        ...
+
+
+def contains_text(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    """Whether the column holds the text, whatever its case; ``%`` and ``_`` mean themselves."""
+    return sa.func.lower(column).contains(text.lower(), autoescape=True)
+
+
+class SQLite:
+    """The embedded engine."""
+
+    name = "sqlite"
+    _UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)$")
+
+    def insert(self, table: sa.Table) -> sqlite.Insert:
+        """INSERT of this engine."""
+        return sqlite.insert(table)
+
+    def listed(self, *names: str) -> sa.TableValuedAlias:
+        """Unpack one JSON array with ``json_each``."""
+        source = sa.func.json_each(sa.bindparam("listed", type_=sa.Text)).table_valued("value")
+        columns = [
+            sa.func.json_extract(source.c.value, f"$[{at}]", type_=sa.Text).label(name)
+            for at, name in enumerate(names)
+        ]
+        return sa.select(*columns).subquery("listed")  # type: ignore[return-value]
+
+    def listed_value(self, rows: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+        """One JSON array of arrays."""
+        return {"listed": json.dumps(rows)}
+
+    def translate(self, error: DBAPIError) -> StorageError:
+        """Read SQLite's message; its error codes are too coarse to name the constraint."""
+        text = str(error.orig)
+        if isinstance(error, IntegrityError):
+            found = self._UNIQUE.search(text)
+            if found:
+                return UniqueViolation(_constraint_of(found[1]))
+            return MissingParent(text)
+        if "locked" in text or "busy" in text:
+            return StorageBusy("the database is locked by another process")
+        if "full" in text:
+            return StorageFull("the disk is full")
+        if isinstance(error.orig, OverflowError) or "too big" in text or "datatype" in text:
+            return StorageRefusesRow("a value is outside what a column can hold")
+        return StorageUnavailable(f"SQLite says: {text}")
+
+
+class PostgreSQL:
+    """The engine for many machines."""
+
+    name = "postgresql"
+    _FULL = frozenset({"53100", "53200"})
+    _BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
+
+    def insert(self, table: sa.Table) -> postgresql.Insert:
+        """INSERT of this engine."""
+        return postgresql.insert(table)
+
+    def listed(self, *names: str) -> sa.TableValuedAlias:
+        """Unpack parallel arrays with ``unnest``."""
+        arrays = [
+            sa.bindparam(f"listed_{at}", type_=postgresql.ARRAY(sa.Text))
+            for at in range(len(names))
+        ]
+        source = sa.func.unnest(*arrays).table_valued(*(sa.column(n, sa.Text) for n in names))
+        return source.render_derived(name="listed")
+
+    def listed_value(self, rows: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+        """One array a column."""
+        width = len(rows[0]) if rows else 0
+        return {f"listed_{at}": [row[at] for row in rows] for at in range(width)}
+
+    def translate(self, error: DBAPIError) -> StorageError:
+        """Go by SQLSTATE."""
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state == "23505":
+            return UniqueViolation(_constraint_name(error))
+        if state == "23503":
+            return MissingParent("the row this one belongs to is gone")
+        if state in self._FULL:
+            return StorageFull("PostgreSQL has no room left")
+        if state in self._BUSY:
+            return StorageBusy(f"PostgreSQL could not get a lock (SQLSTATE {state})")
+        if state.startswith("22") or (not state and "invalid input" in str(error.orig)):
+            return StorageRefusesRow(f"a value is outside what a column can hold ({state})")
+        return StorageUnavailable(f"PostgreSQL is not answering (SQLSTATE {state or 'none'})")
+
+
+def engine_named(name: str) -> Engine:
+    """Return the helpers of an engine by SQLAlchemy's name for it."""
+    return PostgreSQL() if name == "postgresql" else SQLite()
+
+
+def _constraint_of(columns: str) -> str:
+    """Name in our schema of the unique constraint over ``table.a, table.b``."""
+    names = [column.strip().split(".") for column in columns.split(",")]
+    table, wanted = names[0][0], {parts[-1] for parts in names}
+    for constraint in metadata.tables[table].constraints:
+        if isinstance(constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint) and wanted == {
+            column.name for column in constraint.columns
+        }:
+            return str(constraint.name)
+    for index in metadata.tables[table].indexes:
+        if index.unique and wanted == {column.name for column in index.columns}:
+            return str(index.name)
+    return columns
+
+
+def _constraint_name(error: DBAPIError) -> str:
+    cause = getattr(error.orig, "__cause__", None)
+    return str(getattr(cause, "constraint_name", None) or "unknown")

@@ -1,0 +1,115 @@
+"""Bringing a database to this release's schema, or saying politely why not."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from moorage.storage.database import PostgresDatabase, SQLiteDatabase, sqlite_engine
+from moorage.storage.errors import NewerDatabase, StorageUnavailable
+
+_LOCK = 6_077_001  # any number that is ours alone within the database
+_SCRIPTS = Path(__file__).parent.parent / "migrations"
+
+
+def newest_version() -> str:
+    """Return the schema version this release works with."""
+    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    if head is None:
+        raise RuntimeError("this installation has no migrations; install it anew")
+    return head
+
+
+def _config(connection: sa.Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _version(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def current_version(db: SQLiteDatabase | PostgresDatabase) -> str | None:
+    """Return the database's schema version; None for an empty one."""
+    return await _with_connection(db, _version)
+
+
+async def check_version(db: SQLiteDatabase | PostgresDatabase) -> bool:
+    """Whether the database is at this release's version.
+
+    Raises:
+        NewerDatabase: it was migrated by a newer release.
+
+    """
+    version = await current_version(db)
+    if version is None:
+        return False
+    try:
+        ScriptDirectory.from_config(_config(None)).get_revision(version)
+    except CommandError:
+        raise NewerDatabase(
+            f"this database has schema version {version}, which this release does not know: a newer "
+            "release of Moorage migrated it. Start that release, or restore a backup from before."
+        ) from None
+    return version == newest_version()
+
+
+async def migrate(db: SQLiteDatabase | PostgresDatabase) -> Path | None:
+    """Bring the database to this release's version; return the copy made of an SQLite file, if any.
+
+    Raises:
+        NewerDatabase: it was migrated by a newer release.
+
+    """
+    if await check_version(db):
+        return None
+    copy = None
+    if isinstance(db, SQLiteDatabase):
+        version = await current_version(db)
+        if version is not None:
+            copy = _copy_file(db.path, version)
+    await _with_connection(db, _upgrade)
+    return copy
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+def _copy_file(path: Path, version: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    target = path.with_name(f"{path.name}.before-migration-from-{version}-{stamp}")
+    with sqlite3.connect(path) as source, sqlite3.connect(target) as copy:
+        source.backup(copy)
+    target.chmod(0o600)
+    return target
+
+
+async def _with_connection(
+    db: SQLiteDatabase | PostgresDatabase, function: Callable[[sa.Connection], Any]
+) -> Any:
+    if isinstance(db, PostgresDatabase):
+        try:
+            async with db.async_engine.begin() as connection:
+                # Two servers starting at once: the second waits, then finds the work done.
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                return await connection.run_sync(function)
+        except OSError as error:
+            raise StorageUnavailable(f"PostgreSQL cannot be reached: {error}") from None
+    engine = sqlite_engine(db.path)
+    with engine.connect() as plain:
+        # DDL of several tables is one transaction here, too: a migration happens whole or not.
+        plain.exec_driver_sql("BEGIN IMMEDIATE")
+        result = function(plain)
+        plain.commit()
+        return result

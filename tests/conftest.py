@@ -1,0 +1,137 @@
+"""Fixtures over both engines: a migrated template is made once a session and copied for each test."""
+
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from moorage.core import keys, workspaces
+from moorage.core.caller import Caller
+from moorage.server import create_app, load_settings
+from moorage.server.app import App
+from moorage.storage import PostgresDatabase, SQLiteDatabase, open_database
+from moorage.storage.migrate import migrate
+from support.clock import FixedClock
+from support.postgres import PostgresServer
+
+ENGINES = ("sqlite", "postgresql")
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+async def sqlite_template(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "moorage.db"
+    db = open_database(f"sqlite:///{path}")
+    await migrate(db)
+    await db.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+async def postgres_template(postgres) -> str:
+    postgres.run_sql("CREATE DATABASE template_moorage")
+    db = open_database(postgres.url("template_moorage"))
+    await migrate(db)
+    await db.close()
+    return "template_moorage"
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def database_url(engine, request, tmp_path) -> Iterator[str]:
+    """A migrated, empty database of this test's own."""
+    if engine == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        path = tmp_path / "moorage.db"
+        shutil.copy(template, path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgres")
+    template = request.getfixturevalue("postgres_template")
+    name = f"test_{next(_numbers)}"
+    server.run_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    server.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+async def db(database_url, clock) -> AsyncIterator[SQLiteDatabase | PostgresDatabase]:
+    """A database whose transactions happen when ``clock`` says."""
+    database = open_database(database_url, clock=clock)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def owner(db) -> Caller:
+    """A caller with every scope in the live mode of workspace ``acme``."""
+    return await make_owner(db, "acme")
+
+
+async def make_owner(db, slug: str, *, live: bool = True) -> Caller:
+    async with db.write() as tx:
+        workspace = await workspaces.ensure(tx, slug)
+        caller = Caller(workspace.id, live=live, actor="system:test")
+        made = await keys.issue(tx, caller, name="test", live=live)
+    return made.key.caller
+
+
+@dataclass
+class Running:
+    """A server in this process: its application, a client without a key, and keys."""
+
+    app: App
+    client: httpx.AsyncClient
+    db: SQLiteDatabase | PostgresDatabase
+    live_key: str
+    test_key: str
+    clock: FixedClock | None
+
+    def auth(self, key: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key or self.live_key}"}
+
+
+@pytest.fixture
+async def running(database_url, engine, tmp_path) -> AsyncIterator[Running]:
+    """The whole server in this process, on the system's clock, with workspace ``acme``."""
+    settings = load_settings(
+        data=tmp_path / "data",
+        database=database_url,
+        keys_dir=tmp_path / "keys",
+        public_url="http://moorage.test",
+    )
+    app = create_app(settings)
+    async with app.running() as services:
+        async with services.db.write() as tx:
+            workspace = await workspaces.ensure(tx, "acme")
+            caller = Caller(workspace.id, live=True, actor="system:test")
+            live = await keys.issue(tx, caller, name="test", live=True)
+            test = await keys.issue(tx, caller, name="test", live=False)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://moorage.test") as client:
+            yield Running(app, client, services.db, live.text, test.text, None)
