@@ -1,4 +1,4 @@
-"""Fixtures over both engines: a migrated template is made once a session and copied for each test."""
+"""Fixtures over both engines: a migrated template is made once and copied for each test."""
 
 import itertools
 import shutil

@@ -20,8 +20,8 @@ _Database = Annotated[
     str | None,
     typer.Option(
         "--database",
-        help="postgresql://user:password@host/name instead of SQLite. A password given here is seen "
-        "in the process list; MOORAGE_DATABASE is not.",
+        help="postgresql://user:password@host/name instead of SQLite. A password given here is "
+        "seen in the process list; one in MOORAGE_DATABASE is not.",
         show_default=False,
     ),
 ]
@@ -66,9 +66,7 @@ def serve(
 def bootstrap(
     workspace: Annotated[str, typer.Option(help="Slug of the workspace; it stands in URLs.")],
     name: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
-    feature: Annotated[
-        list[str] | None, typer.Option(help="Switch a feature on; repeatable.")
-    ] = None,
+    feature: Annotated[list[str] | None, typer.Option(help="Switch one on.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     data: _Data = None,
     database: _Database = None,

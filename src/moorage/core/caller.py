@@ -17,8 +17,8 @@ class Scope(StrEnum):
     CONFIG_WRITE = "config:write"
     COMMAND_SEND = "command:send"
     COMMAND_REBOOT = "command:reboot"
-    TOKEN_READ = "token:read"
-    TOKEN_WRITE = "token:write"
+    TOKEN_READ = "token:read"  # noqa: S105 - a scope
+    TOKEN_WRITE = "token:write"  # noqa: S105 - a scope
     API_KEY_READ = "api-key:read"
     API_KEY_CREATE = "api-key:create"
     API_KEY_UPDATE = "api-key:update"

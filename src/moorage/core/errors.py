@@ -51,14 +51,14 @@ class DomainError(Exception):
     Attributes:
         kind: the closed set dialects map.
         code: stable, for programs.
-        detail: one sentence for people; says what was wrong and what would be right, never a secret.
+        detail: one sentence for people: what was wrong and what would be right, never a secret.
         faults: the parts of a body that were wrong.
         extra: members a program needs to go on (the server's ``sequence`` on a fork).
         retry_after_s: when trying again makes sense, or None.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a refusal
         self,
         kind: Kind,
         code: str,

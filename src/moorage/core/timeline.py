@@ -27,8 +27,8 @@ class Window:
 def timeline_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
     """Declare an append-only table of device rows.
 
-    ``at`` is the device's time, corrected when its clock was off; ``device_at`` what it said itself,
-    where that differs; ``received_at`` ours.
+    ``at`` is the device's time, corrected when its clock was off; ``device_at`` what it said
+    itself, where that differs; ``received_at`` ours.
     """
     return table(
         name,

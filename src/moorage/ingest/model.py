@@ -161,9 +161,9 @@ class Report(Struct):
 class Incoming:
     """A report on its way in.
 
-    ``digest`` is hex SHA-256 of the decompressed body, ``size_bytes`` that body's length, ``skew_ms``
-    how far the device's clock is ahead of ours (None: not told). ``key_digest`` recognises a retired
-    device's key.
+    ``digest`` is hex SHA-256 of the decompressed body, ``size_bytes`` that body's length,
+    ``skew_ms`` how far the device's clock is ahead of ours (None: not told). ``key_digest``
+    recognises a retired device's key.
     """
 
     device: DeviceRef

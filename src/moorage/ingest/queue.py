@@ -1,8 +1,8 @@
 """Reports waiting for their transaction: bounded, one flush in flight.
 
-A report waits only while another flush runs, so a lone report is written at once and a crowd shares
-one commit. The price of the shared commit is that a slow one delays all that wait for it; the bounds
-keep that short and turn the rest away in time.
+A report waits only while another flush runs, so a lone report is written at once and a crowd
+shares one commit. The price of the shared commit is that a slow one delays all that wait for it;
+the bounds keep that short and turn the rest away in time.
 """
 
 import asyncio
@@ -148,7 +148,7 @@ class Ingest:
                 )
         except _WHOLE_BATCH as error:
             self._refuse(batch, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one bad report must not stop the rest
             if len(batch) > 1:
                 middle = len(batch) // 2
                 await self._flush(batch[:middle])

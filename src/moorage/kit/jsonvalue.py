@@ -34,13 +34,16 @@ def check_json(value: object, pointer: str = "", depth: int = 0) -> None:
     elif isinstance(value, list):
         for at, part in enumerate(value):
             check_json(part, f"{pointer}/{at}", depth + 1)
-    elif isinstance(value, str):
-        if not is_plain_text(value):
-            raise UnfitJsonError(pointer, "the text holds a NUL or half a character")
-    elif isinstance(value, int):
-        if value not in _WHOLE:
-            raise UnfitJsonError(pointer, "the number does not fit in 64 bits")
-    elif isinstance(value, float) and not math.isfinite(value):
+    else:
+        _check_scalar(value, pointer)
+
+
+def _check_scalar(value: object, pointer: str) -> None:
+    if isinstance(value, str) and not is_plain_text(value):
+        raise UnfitJsonError(pointer, "the text holds a NUL or half a character")
+    if isinstance(value, int) and value not in _WHOLE:
+        raise UnfitJsonError(pointer, "the number does not fit in 64 bits")
+    if isinstance(value, float) and not math.isfinite(value):
         raise UnfitJsonError(pointer, "the number is not finite")
 
 

@@ -46,11 +46,14 @@ def decode_cursor(text: str, *types: type) -> tuple[CursorPart, ...]:
         raise BadCursorError(text) from error
     if not isinstance(parts, list) or len(parts) != len(types):
         raise BadCursorError(text)
-    for part, kind in zip(parts, types, strict=True):
-        if part is None:
-            continue
-        if type(part) is not kind or (kind is int and not -(2**63) <= part < 2**63):
-            raise BadCursorError(text)
-        if kind is str and not is_plain_text(part):
-            raise BadCursorError(text)
+    if not all(map(_is_part, parts, types)):
+        raise BadCursorError(text)
     return tuple(parts)
+
+
+def _is_part(part: object, kind: type) -> bool:
+    if part is None:
+        return True
+    if isinstance(part, str):
+        return kind is str and is_plain_text(part)
+    return kind is int and type(part) is int and -(2**63) <= part < 2**63

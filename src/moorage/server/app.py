@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage.dialects import native, roboflow
 from moorage.dialects.common import Callers, Services
@@ -38,7 +38,7 @@ class App:
         self.settings = settings
         self.public_url = public_url or settings.public_url or default_public_url(settings)
         self._clock = clock or SystemClock()
-        self.native: native.NativeApp | None = None
+        self.native: ASGIApp | None = None
         self._front: FrontDoor | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +99,10 @@ class App:
             return await _missing(services.db)
 
         otherwise = health.create_app(ready, registry)
-        by_segment = {"v1": self.native, "devices": roboflow.InstallApp(services)}
+        by_segment: dict[str, ASGIApp] = {
+            "v1": self.native,
+            "devices": roboflow.InstallApp(services),
+        }
         return FrontDoor(by_segment, otherwise, registry)
 
 

@@ -48,7 +48,7 @@ class Jobs:
                 await job()
             except StorageError as error:
                 _log.warning("job_failed", job=job.__name__, error=str(error))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # A job that dies would be missed weeks later; log it and go on.
                 _log.error("job_failed", job=job.__name__, exc_info=error)
             await asyncio.sleep(every_s)

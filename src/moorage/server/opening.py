@@ -24,8 +24,8 @@ async def opened(
 ) -> AsyncIterator[tuple[SQLiteDatabase | PostgresDatabase, Keyring]]:
     """Open the database at this release's schema, with the keys that belong to it.
 
-    An empty database is migrated; an older SQLite file is copied, then migrated; an older PostgreSQL
-    database is left to ``moorage migrate``, because other servers may be using it.
+    An empty database is migrated; an older SQLite file is copied, then migrated; an older
+    PostgreSQL database is left to ``moorage migrate``, because other servers may be using it.
 
     Raises:
         SetupError: not migrated, or no keys.

@@ -11,9 +11,10 @@ _HEAD = """# Settings
 
 Made from the code by `moorage settings --reference`; a test keeps it so.
 
-Each setting is an environment variable, or a key of the TOML file given with `--config`; a command-line
-option goes before the environment, the environment before the file. In the file, a name with two
-underscores is a table: `MOORAGE_RETENTION__LOGS_DAYS` is `logs_days` under `[retention]`.
+Each setting is an environment variable, or a key of the TOML file given with `--config`; a
+command-line option goes before the environment, the environment before the file. In the file, a
+name with two underscores is a table: `MOORAGE_RETENTION__LOGS_DAYS` is `logs_days` under
+`[retention]`.
 
 | variable | default | what it is |
 |---|---|---|
@@ -27,7 +28,7 @@ def settings_page() -> str:
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        default = field.get_default()
+        default = field.get_default(call_default_factory=True)
         variable = f"{prefix}{name.upper()}"
         if isinstance(default, BaseModel):
             yield from _rows(type(default), f"{variable}__")

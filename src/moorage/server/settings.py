@@ -1,4 +1,4 @@
-"""One frozen object of settings, from environment (``MOORAGE_...``) and TOML, with safe defaults."""
+"""One frozen object of settings, from environment (``MOORAGE_...``) and TOML; safe defaults."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,10 @@ class RetentionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    telemetry_days: float = Field(14, gt=0, description="telemetry samples")
-    logs_days: float = Field(7, gt=0, description="log lines")
-    events_days: float = Field(90, gt=0, description="events")
-    audit_days: float = Field(365, gt=0, description="audit entries")
+    telemetry_days: float = Field(default=14, gt=0, description="telemetry samples")
+    logs_days: float = Field(default=7, gt=0, description="log lines")
+    events_days: float = Field(default=90, gt=0, description="events")
+    audit_days: float = Field(default=365, gt=0, description="audit entries")
 
 
 class IngestSettings(BaseModel):
@@ -30,11 +30,15 @@ class IngestSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    queued_reports: int = Field(4_000, ge=1, description="reports that may wait for their commit")
-    queued_bytes: int = Field(
-        64 * 1024 * 1024, ge=1024 * 1024, description="bytes of reports that may wait"
+    queued_reports: int = Field(
+        default=4_000, ge=1, description="reports that may wait for their commit"
     )
-    batch_reports: int = Field(256, ge=1, description="reports that share one commit at most")
+    queued_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024 * 1024, description="bytes of reports that may wait"
+    )
+    batch_reports: int = Field(
+        default=256, ge=1, description="reports that share one commit at most"
+    )
 
 
 class Settings(BaseSettings):
@@ -89,8 +93,12 @@ class Settings(BaseSettings):
     install_token_minutes: float = Field(
         10, ge=1, le=43_200, description="How long an install token can be redeemed."
     )
-    retention: RetentionSettings = Field(RetentionSettings(), description="How long data is kept.")
-    ingest: IngestSettings = Field(IngestSettings(), description="Bounds of the report queue.")
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="How long data is kept."
+    )
+    ingest: IngestSettings = Field(
+        default_factory=IngestSettings, description="Bounds of the report queue."
+    )
 
     @field_validator("public_url")
     @classmethod

@@ -108,8 +108,10 @@ class _TxBase:
 
 
 class _SQLiteTx(_TxBase):
-    """``offload``: run statements in a thread. Reads do, because a scan may take long; writes are
-    many and short, and a thread hop costs more than the statement does.
+    """A transaction on one connection of the plain synchronous driver.
+
+    ``offload``: run statements in a thread. Reads do, because a scan may take long; writes are many
+    and short, and a thread hop costs more than the statement does.
     """
 
     def __init__(

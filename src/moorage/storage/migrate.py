@@ -36,7 +36,8 @@ def _config(connection: sa.Connection | None) -> Config:
 
 
 def _version(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    version: str | None = MigrationContext.configure(connection).get_current_revision()
+    return version
 
 
 async def current_version(db: SQLiteDatabase | PostgresDatabase) -> str | None:
@@ -58,8 +59,9 @@ async def check_version(db: SQLiteDatabase | PostgresDatabase) -> bool:
         ScriptDirectory.from_config(_config(None)).get_revision(version)
     except CommandError:
         raise NewerDatabase(
-            f"this database has schema version {version}, which this release does not know: a newer "
-            "release of Moorage migrated it. Start that release, or restore a backup from before."
+            f"this database has schema version {version}, which this release does not know: a "
+            "newer release of Moorage migrated it. Start that release, or restore a backup from "
+            "before."
         ) from None
     return version == newest_version()
 

@@ -108,7 +108,7 @@ def interval_of(document: Document) -> int:
     if not right:
         raise invalid(
             "/config/report_interval_s",
-            f"report_interval_s is whole seconds from {SHORTEST_INTERVAL_S} to {LONGEST_INTERVAL_S}",
+            f"it is whole seconds from {SHORTEST_INTERVAL_S} to {LONGEST_INTERVAL_S}",
         )
     return int(interval)
 

@@ -10,7 +10,7 @@ from moorage.core.caller import DeviceRef
 
 
 class Status(StrEnum):
-    """Presence in a word. (A retired device is not found at all.)"""
+    """Presence in a word; a retired device is not found at all."""
 
     NEVER_SEEN = "never_seen"
     ONLINE = "online"
@@ -44,7 +44,7 @@ class Device:
         reference: the owner's own id for it, unique per mode.
         facts: what the device last told of itself; the names follow Python's ``platform``.
         interval_s: how often it is to report, as the server assigned it.
-        last_seen_at: last contact by any route; ``presence.last_contact_at`` counts heartbeats only.
+        last_seen_at: last contact by any route; ``presence.last_contact_at`` is a heartbeat.
         skew_ms: how far the device's clock was ahead of ours at its last report, or None.
         clone_suspected_at: since when two copies seem to speak under one key, or None.
 
@@ -89,7 +89,7 @@ class Changes:
 
     name: str | Unset = UNSET
     type: str | Unset = UNSET
-    reference: str | None | Unset = UNSET
+    reference: str | Unset | None = UNSET
     tags: list[str] | Unset = UNSET
 
 

@@ -25,15 +25,12 @@ OFFLINE_LEAST_S = 90
 
 
 def late_after_s(interval_s: int) -> float:
-    """Seconds of silence after which a device is late: the interval and half of it, at least 15 s."""
+    """Seconds of silence until a device is late: the interval and half of it, at least 15 s."""
     return interval_s + max(interval_s * GRACE_SHARE, GRACE_LEAST_S)
 
 
 def offline_after_s(interval_s: int) -> float:
-    """Seconds of silence after which it is offline: three intervals, at least 90 s.
-
-    Never before it is late (with an interval of 40 s and more the two follow from the same rule).
-    """
+    """Seconds of silence until it is offline: three intervals, at least 90 s."""
     return max(interval_s * OFFLINE_INTERVALS, OFFLINE_LEAST_S)
 
 

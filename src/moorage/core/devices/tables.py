@@ -30,7 +30,8 @@ devices = table(
     sa.Index("ix_devices_by_name", "workspace_id", "live", "name", "id"),
 )
 
-# A row of its own: it changes with every report, and must not drag the record and its indexes along.
+# A row of its own: it changes with every report, and must not drag the record and its indexes
+# along.
 presence = table(
     "device_presence",
     sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
@@ -52,7 +53,8 @@ tags = table(
     clustered=True,
 )
 
-# What is left of a retired device: enough to answer its reports with "gone" and to clear up after it.
+# What is left of a retired device: enough to answer its reports with "gone" and to clear up after
+# it.
 tombstones = table(
     "device_tombstones",
     sa.Column("device_id", sa.Text, primary_key=True),

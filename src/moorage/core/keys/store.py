@@ -25,6 +25,8 @@ _keys = table(
     sa.Index("ix_keys_workspace_id_id", "workspace_id", "id"),
 )
 
+_PLAIN = tuple(column.name for column in _keys.c if column.name not in ("scopes", "digest"))
+
 
 def _key(row: Row) -> Key:
     known = {str(scope) for scope in Scope}
@@ -50,22 +52,7 @@ def _key(row: Row) -> Key:
 
 async def insert(tx: Tx, key: Key, digest: str) -> None:
     """Insert. Raises UniqueViolation when the digest is there already."""
-    values: dict[str, Any] = {
-        name: getattr(key, name)
-        for name in (
-            [
-                "id",
-                "workspace_id",
-                "device_id",
-                "live",
-                "name",
-                "prefix",
-                "created_at",
-                "created_by",
-                "revoked_at",
-            ]
-        )
-    }
+    values: dict[str, Any] = {name: getattr(key, name) for name in _PLAIN}
     values["scopes"] = None if key.scopes is None else sorted(key.scopes)
     await tx.run(sa.insert(_keys), {**values, "digest": digest})
 

@@ -17,7 +17,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-# A row as the store takes it: device_id, at, id, device_at, received_at, service, severity, message.
+# A row as the store takes it; its keys are the columns of the table.
 LogRow: TypeAlias = Mapping[str, Any]
 
 

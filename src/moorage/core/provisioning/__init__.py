@@ -1,4 +1,4 @@
-"""How a device comes to be, gets its first key, and ends; the installer that brings it the agent."""
+"""How a device comes to be, gets its first key, and ends; the installer that brings the agent."""
 
 from moorage.core.provisioning.installer import (
     Zipapp,

@@ -13,7 +13,7 @@ from moorage.core.provisioning.model import Enrolled, InstallToken, Registered
 from moorage.kit.ids import key_text_prefix, new_id, new_key_text
 from moorage.storage import Row, Tx, UniqueViolation
 
-INSTALL_TOKEN_PREFIX = "inst"
+INSTALL_TOKEN_PREFIX = "inst"  # noqa: S105 - how they begin
 DEVICE_KEY_PREFIX = "adk"
 DEFAULT_EXPIRY = timedelta(minutes=10)
 _SHORTEST_EXPIRY = timedelta(seconds=60)
@@ -116,12 +116,12 @@ async def enroll(
 ) -> Enrolled:
     """Redeem an install token: the device gets its key, earlier keys of it are revoked.
 
-    ``device_key`` is the one the device proposes; the same token with the same key is answered again,
-    so a lost answer costs nothing. ``told`` are facts of the device.
+    ``device_key`` is the one the device proposes; the same token with the same key is answered
+    again, so a lost answer costs nothing. ``told`` are facts of the device.
 
     Raises:
-        DomainError: ``unauthenticated`` with code ``token_invalid`` or ``token_expired``; ``invalid``
-            or ``conflict`` for the key.
+        DomainError: ``unauthenticated`` with code ``token_invalid`` or ``token_expired``;
+            ``invalid`` or ``conflict`` for the key.
 
     """
     if device_key is not None and key_text_prefix(device_key) != DEVICE_KEY_PREFIX:

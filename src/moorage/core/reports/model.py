@@ -48,8 +48,8 @@ class Link:
 class EpochState:
     """How far an epoch has come; ``sequence`` 0 is its beginning.
 
-    ``current``: it is the device's present live one. ``checkpoint_at``: when its chain was last kept
-    for long.
+    ``current``: it is the device's present live one. ``checkpoint_at``: when its chain was last
+    kept for long.
     """
 
     sequence: int

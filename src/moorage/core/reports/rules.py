@@ -43,7 +43,9 @@ def link_id(offer: Offer) -> str:
     return f"{ledger_id(offer)}~{epoch}"
 
 
-def judge(offer: Offer, state: EpochState, known: Link | None, known_here: Link | None) -> Verdict:
+def judge(  # noqa: PLR0911 - one return a verdict reads best
+    offer: Offer, state: EpochState, known: Link | None, known_here: Link | None
+) -> Verdict:
     """Decide on one report.
 
     ``known`` is the ledger's row for its id, ``known_here`` the further row of that id in this

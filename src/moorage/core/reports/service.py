@@ -143,8 +143,8 @@ class Ledger:
                 continue
             text = events.EventText(
                 "reports.forked",
-                "a report did not continue the chain: the device's disk was set back, its store was "
-                "copied, or the server was restored",
+                "a report did not continue the chain: the device's disk was set back, its store "
+                "was copied, or the server was restored",
                 metadata={
                     "epoch": offer.epoch,
                     "offered_sequence": offer.sequence,

@@ -214,7 +214,7 @@ async def delete_checkpoints(tx: Tx, device_ids: Sequence[str], before: datetime
 
 
 async def delete_epochs(tx: Tx, device_ids: Sequence[str], before: datetime) -> int:
-    """Delete these devices' epochs that were last used before a time and are not the present one."""
+    """Delete these devices' epochs last used before a time, but never the present one."""
     return await tx.run(
         sa.delete(_epochs).where(
             _epochs.c.device_id.in_(device_ids), _epochs.c.last_at < before, ~_epochs.c.current

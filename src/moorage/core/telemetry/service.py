@@ -20,7 +20,7 @@ async def append(tx: Tx, rows: Sequence[SampleRow]) -> None:
         await store.append(tx, rows)
 
 
-async def list_samples(
+async def list_samples(  # noqa: PLR0913 - a query's parts
     tx: Tx, caller: Caller, device: DeviceRef, window: Window, *, cursor: str | None, limit: int
 ) -> Page[Sample]:
     """List raw samples, newest first (``device:read``)."""

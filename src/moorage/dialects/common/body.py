@@ -97,8 +97,7 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         try:
-            if b"%00" in scope.get("query_string", b""):
-                raise DomainError(Kind.INVALID, "invalid", "the query holds a NUL; leave it out")
+            _check_query(scope)
             body = await read_body(scope, receive, self._limit)
             if body and _is_json(scope):
                 _check(body)
@@ -115,6 +114,11 @@ class BodyGuard:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)
+
+
+def _check_query(scope: Scope) -> None:
+    if b"%00" in scope.get("query_string", b""):
+        raise DomainError(Kind.INVALID, "invalid", "the query holds a NUL; leave it out")
 
 
 def _is_json(scope: Scope) -> bool:

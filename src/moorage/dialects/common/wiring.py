@@ -1,4 +1,4 @@
-"""One way to give an application a dialect's errors: every exception becomes a DomainError first."""
+"""One way to give an application a dialect's errors: every exception is a DomainError first."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -63,6 +63,7 @@ def create_app(services: Services) -> NativeApp:
             )
         return api.openapi_schema
 
-    api.openapi = document  # type: ignore[method-assign] - FastAPI's documented way
+    # FastAPI's documented way to a document of one's own.
+    api.openapi = document  # type: ignore[method-assign]
     docs.add(api)
     return NativeApp(api, ReportsRoute(services))

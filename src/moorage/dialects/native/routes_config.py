@@ -1,7 +1,7 @@
 """Config: for the owner under ``/v1/devices/{id}/config``, for the device under ``/v1/config``."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
 from starlette.requests import Request
@@ -36,9 +36,9 @@ def router(services: Services) -> APIRouter:
         request: Request,
         response: Response,
         device_id: str,
-        patch: dict[str, Any] = Body(media_type="application/merge-patch+json"),
+        patch: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
     ) -> ConfigOut:
-        """Patch the device's own layer (RFC 7396: null takes a value away); ``If-Match`` guards it."""
+        """Patch the device's own layer (RFC 7396: null takes away); ``If-Match`` guards it."""
         async with callers.writing(request) as (tx, caller):
             device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_WRITE)
             view = await config.change(tx, caller, device.ref, patch, if_match=if_match(request))

@@ -134,8 +134,12 @@ class InstallTokenOut(BaseModel):
         )
 
 
-class DeviceMadeOut(DeviceOut, InstallTokenOut):
-    """A device just made, with its install token."""
+class DeviceMadeOut(DeviceOut):
+    """A device just made, with its install token and the line to paste, both shown once."""
+
+    install_token: str
+    expires_at: str
+    install_command: str
 
 
 class DevicesOut(PageOut[DeviceOut]):
