@@ -20,12 +20,13 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
     # Asked again inside the transaction: a key may have been revoked since the request came in.
     standing = await keys.standing(tx, list({incoming.key_id for incoming in batch}))
     admitted = [incoming for incoming in batch if incoming.key_id in standing]
-    ledger = await reports.open_ledger(tx, [_offer(incoming) for incoming in admitted])
+    offers = [_offer(incoming) for incoming in admitted]
+    ledger = await reports.open_ledger(tx, offers)
     rows = Rows()
     judged: dict[int, tuple[reports.Verdict, list[str]]] = {}
     stored: list[Incoming] = []
-    for incoming in admitted:
-        verdict = ledger.judge(_offer(incoming))
+    for incoming, offer in zip(admitted, offers, strict=True):
+        verdict = ledger.judge(offer)
         notes: list[str] = []
         if isinstance(verdict, reports.Store):
             notes = rows.add(incoming, tx.now, retention) + notes_on_unkept(incoming)

@@ -1,5 +1,6 @@
 """Identifiers: time-ordered public ids, row ids, and key texts with a checksum."""
 
+import random
 import re
 import secrets
 import threading
@@ -10,7 +11,10 @@ _KEY_TEXT = re.compile(r"([a-z]+(?:_[a-z]+)?_)([0-9a-f]{40})([0-9a-f]{8})")
 
 
 class _Ascending:
-    """Numbers that sort by time of making: milliseconds, then random bits that count up."""
+    """Numbers that sort by time of making: milliseconds, then random bits that count up.
+
+    Identifiers, not secrets: they need to differ, not to be hard to guess.
+    """
 
     def __init__(self, random_bits: int) -> None:
         self._bits = random_bits
@@ -20,7 +24,7 @@ class _Ascending:
     def next(self) -> int:
         milliseconds = time.time_ns() // 1_000_000
         # One bit stays free, so that counting up within a millisecond does not run into the next.
-        fresh = milliseconds << self._bits | secrets.randbits(self._bits - 1)
+        fresh = milliseconds << self._bits | random.getrandbits(self._bits - 1)
         with self._lock:
             self._last = fresh if fresh > self._last else self._last + 1
             return self._last

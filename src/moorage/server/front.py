@@ -1,15 +1,22 @@
 """The front door: which dialect a path belongs to, a request id, one log line, one count."""
 
+import itertools
+import logging
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from moorage.server.logs import current_request
+
 _log = structlog.get_logger("moorage.requests")
 _UNKNOWN = "(unknown)"
+# A request id names the process and counts: unique without asking for randomness each time.
+_PROCESS = secrets.token_hex(6)
+_numbers = itertools.count(1)
 _HOT = "/v1/reports"
 
 
@@ -35,6 +42,7 @@ class FrontDoor:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
             registry=registry,
         )
+        self._debug = logging.getLogger("moorage.requests").isEnabledFor(logging.DEBUG)
         self._reports_ok = self._requests.labels("POST", _HOT, "200")
         self._reports_seconds = self._seconds.labels(_HOT)
 
@@ -44,35 +52,32 @@ class FrontDoor:
             await self._otherwise(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id = uuid.uuid4().hex
+        request_id = f"{_PROCESS}-{next(_numbers):x}"
         status = 500
 
         async def tagged(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                ]
+                message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
         segment = scope["path"].split("/", 2)[1] if "/" in scope["path"] else ""
         app = self._by_segment.get(segment, self._otherwise)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await app(scope, receive, tagged)
-            finally:
-                self._note(scope, status, time.perf_counter() - began)
+        token = current_request.set(request_id)
+        try:
+            await app(scope, receive, tagged)
+        finally:
+            self._note(scope, status, time.perf_counter() - began)
+            current_request.reset(token)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = _template(scope)
         if route == _HOT and status == 200:  # noqa: PLR2004 - the hottest route by far
             self._reports_ok.inc()
             self._reports_seconds.observe(seconds)
-            _log.debug(
-                "request", method="POST", route=route, status=status, seconds=round(seconds, 4)
-            )
+            if self._debug:
+                _log.debug("report", status=status, seconds=round(seconds, 4))
             return
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._requests.labels(method, route, str(status)).inc()

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from contextvars import ContextVar
 from typing import Any, Literal
 
 import structlog
@@ -20,6 +21,17 @@ def redact(text: str) -> str:
     text = _KEY_TEXT.sub(r"\1[redacted]", text)
     text = _IN_QUERY.sub(r"\1=[redacted]", text)
     return _IN_URL.sub(r"\1:[redacted]@", text)
+
+
+# Whose request is being answered, for every line logged on the way.
+current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
+
+
+def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    request_id = current_request.get()
+    if request_id is not None:
+        event["request_id"] = request_id
+    return event
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -40,7 +52,7 @@ def configure_logs(level: str, form: Literal["auto", "json", "text"]) -> None:
     """Send our logs and the libraries' one way."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

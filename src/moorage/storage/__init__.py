@@ -11,7 +11,7 @@ from moorage.storage.database import (
     Tx,
     open_database,
 )
-from moorage.storage.dialect import contains_text
+from moorage.storage.dialect import Engine, contains_text
 from moorage.storage.errors import (
     MissingParent,
     NewerDatabase,
@@ -23,15 +23,18 @@ from moorage.storage.errors import (
     UniqueViolation,
     WrongKeys,
 )
+from moorage.storage.prepared import Prepared
 from moorage.storage.schema import JsonText, Millis, metadata, table
 
 __all__ = [
     "Database",
+    "Engine",
     "JsonText",
     "Millis",
     "MissingParent",
     "NewerDatabase",
     "PostgresDatabase",
+    "Prepared",
     "Row",
     "SQLiteDatabase",
     "StorageBusy",

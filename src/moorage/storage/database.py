@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from moorage.kit.clock import Clock, SystemClock
 from moorage.storage.dialect import Engine, PostgreSQL, SQLite
 from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
+from moorage.storage.prepared import Prepared
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ _LOCK_WAIT_S = 5.0
 # - busy_timeout 0: waiting for another process is done here, without blocking the event loop.
 # - cache_size: 64 MiB, so that the ledger's index pages stay in memory.
 # - journal_size_limit: a burst must not leave a log file of gigabytes behind.
+# - wal_autocheckpoint 8000 pages (32 MB): a batch touches several pages of each of its devices;
+#   folding the log back after every other batch would copy the same pages over and over.
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -45,6 +48,7 @@ _PRAGMAS = (
     "PRAGMA cache_size=-65536",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA temp_store=MEMORY",
+    "PRAGMA wal_autocheckpoint=8000",
 )
 
 
@@ -64,6 +68,14 @@ class Tx(Protocol):
 
     async def row(self, statement: sa.Executable, params: Params | None = None) -> Row | None:
         """Return the first row, or None."""
+        ...
+
+    async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
+        """Run a prepared statement that answers rows, as the driver returns them."""
+        ...
+
+    async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a prepared statement once for each row."""
         ...
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -132,6 +144,22 @@ class _SQLiteTx(_TxBase):
             return self._connection.execute(statement, params).rowcount
 
         return await self._call(execute)
+
+    async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
+        sql, values = statement.on(self.engine)
+
+        def fetch() -> Sequence[Row]:
+            return self._connection.exec_driver_sql(sql, values(params)).all()
+
+        return await self._call(fetch)
+
+    async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
+        sql, values = statement.on(self.engine)
+
+        def execute() -> None:
+            self._connection.exec_driver_sql(sql, [values(row) for row in rows])
+
+        await self._call(execute)
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:
@@ -275,6 +303,16 @@ class _PostgresTx(_TxBase):
     async def run(self, statement: sa.Executable, params: Params | None = None) -> int:
         with _translated(self.engine):
             return (await self._connection.execute(statement, params)).rowcount
+
+    async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
+        sql, values = statement.on(self.engine)
+        with _translated(self.engine):
+            return (await self._connection.exec_driver_sql(sql, values(params))).all()
+
+    async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
+        sql, values = statement.on(self.engine)
+        with _translated(self.engine):
+            await self._connection.exec_driver_sql(sql, [values(row) for row in rows])
 
 
 class PostgresDatabase:

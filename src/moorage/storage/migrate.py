@@ -42,7 +42,8 @@ def _version(connection: sa.Connection) -> str | None:
 
 async def current_version(db: SQLiteDatabase | PostgresDatabase) -> str | None:
     """Return the database's schema version; None for an empty one."""
-    return await _with_connection(db, _version)
+    version: str | None = await _with_connection(db, _version)
+    return version
 
 
 async def check_version(db: SQLiteDatabase | PostgresDatabase) -> bool:

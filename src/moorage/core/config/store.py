@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from moorage.core.config.model import AppliedRow, Layer
-from moorage.storage import JsonText, Millis, Row, Tx, table
+from moorage.storage import JsonText, Millis, Prepared, Row, Tx, table
 
 _layers = table(
     "config_layers",
@@ -83,16 +83,17 @@ async def find_desired(tx: Tx, device_id: str, *, lock: bool = False) -> Row | N
     return await tx.row(chosen.with_for_update(of=_states) if lock else chosen)
 
 
+_CURRENT_REVISIONS = Prepared(
+    lambda engine: sa.select(_states.c.device_id, _states.c.revision).join(
+        listed := engine.listed("id"), listed.c.id == _states.c.device_id
+    )
+)
+
+
 async def current_revisions(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
     """Desired revision by device."""
-    listed = tx.engine.listed("id")
-    rows = await tx.rows(
-        sa.select(_states.c.device_id, _states.c.revision).join(
-            listed, listed.c.id == _states.c.device_id
-        ),
-        tx.engine.listed_value([(device_id,) for device_id in device_ids]),
-    )
-    return {row.device_id: row.revision for row in rows}
+    listed = tx.engine.listed_value([(device_id,) for device_id in device_ids])
+    return {row.device_id: row.revision for row in await tx.rows_of(_CURRENT_REVISIONS, listed)}
 
 
 async def record_applied(tx: Tx, rows: Sequence[AppliedRow]) -> None:

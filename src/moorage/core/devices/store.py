@@ -16,7 +16,7 @@ from moorage.core.devices.tables import (
     tombstone_keys,
     tombstones,
 )
-from moorage.storage import Row, Tx
+from moorage.storage import Prepared, Row, Tx
 from moorage.storage.alive import absences
 
 
@@ -75,9 +75,8 @@ async def tags_of(tx: Tx, device_ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
-    """Note contacts; rows come in the order of device ids, so that two writers cannot deadlock."""
-    await tx.run(
+_RECORD_HEARTBEATS = Prepared(
+    lambda _: (
         sa.update(presence)
         .where(presence.c.device_id == sa.bindparam("_device_id"))
         .values(
@@ -90,9 +89,15 @@ async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
             skew_ms=sa.func.coalesce(
                 sa.bindparam("_skew_ms", type_=sa.BigInteger), presence.c.skew_ms
             ),
-        ),
-        [{f"_{name}": value for name, value in row.items()} for row in rows],
+        )
     )
+)
+
+
+async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
+    """Note contacts; rows come in the order of device ids, so that two writers cannot deadlock."""
+    named = [{f"_{name}": value for name, value in row.items()} for row in rows]
+    await tx.run_many(_RECORD_HEARTBEATS, named)
 
 
 async def mark_seen(tx: Tx, device_ids: Sequence[str]) -> None:
@@ -112,16 +117,17 @@ async def assign_interval(tx: Tx, device_id: str, interval_s: int) -> None:
     )
 
 
+_INTERVALS = Prepared(
+    lambda engine: sa.select(presence.c.device_id, presence.c.interval_s).join(
+        listed := engine.listed("id"), listed.c.id == presence.c.device_id
+    )
+)
+
+
 async def intervals(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
     """Report intervals by device, in seconds."""
-    listed = tx.engine.listed("id")
-    rows = await tx.rows(
-        sa.select(presence.c.device_id, presence.c.interval_s).join(
-            listed, listed.c.id == presence.c.device_id
-        ),
-        tx.engine.listed_value([(device_id,) for device_id in device_ids]),
-    )
-    return {row.device_id: row.interval_s for row in rows}
+    listed = tx.engine.listed_value([(device_id,) for device_id in device_ids])
+    return {row.device_id: row.interval_s for row in await tx.rows_of(_INTERVALS, listed)}
 
 
 async def facts_of(tx: Tx, device_id: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from moorage.core import timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.events.model import Event, EventRow
-from moorage.storage import JsonText, Millis, Tx
+from moorage.storage import JsonText, Millis, Prepared, Tx
 
 _events = timeline.timeline_table(
     "events",
@@ -24,9 +24,12 @@ _events = timeline.timeline_table(
 )
 
 
+_APPEND = Prepared(lambda _: sa.insert(_events))
+
+
 async def append(tx: Tx, rows: Sequence[EventRow]) -> None:
     """Append."""
-    await tx.run(sa.insert(_events), rows)
+    await tx.run_many(_APPEND, rows)
 
 
 async def list_events(  # noqa: PLR0913 - a query's parts

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from moorage.core.caller import Scope
 from moorage.core.keys.model import Key
-from moorage.storage import JsonText, Millis, Row, Tx, table
+from moorage.storage import JsonText, Millis, Prepared, Row, Tx, table
 
 _keys = table(
     "keys",
@@ -131,13 +131,16 @@ async def digests_of_device(tx: Tx, workspace_id: str, device_id: str) -> Sequen
     return [row.digest for row in rows]
 
 
+_STANDING = Prepared(
+    lambda engine: (
+        sa.select(_keys.c.id)
+        .join(listed := engine.listed("id"), listed.c.id == _keys.c.id)
+        .where(_keys.c.revoked_at.is_(None))
+    )
+)
+
+
 async def standing(tx: Tx, key_ids: Sequence[str]) -> set[str]:
     """Those of the keys that are there and not revoked."""
-    listed = tx.engine.listed("id")
-    rows = await tx.rows(
-        sa.select(_keys.c.id)
-        .join(listed, listed.c.id == _keys.c.id)
-        .where(_keys.c.revoked_at.is_(None)),
-        tx.engine.listed_value([(key_id,) for key_id in key_ids]),
-    )
-    return {row.id for row in rows}
+    listed = tx.engine.listed_value([(key_id,) for key_id in key_ids])
+    return {row.id for row in await tx.rows_of(_STANDING, listed)}

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from moorage.core import timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.logs.model import LogLine, LogRow
-from moorage.storage import Tx
+from moorage.storage import Prepared, Tx
 
 _lines = timeline.timeline_table(
     "log_lines",
@@ -18,9 +18,12 @@ _lines = timeline.timeline_table(
 )
 
 
+_APPEND = Prepared(lambda _: sa.insert(_lines))
+
+
 async def append(tx: Tx, rows: Sequence[LogRow]) -> None:
     """Append."""
-    await tx.run(sa.insert(_lines), rows)
+    await tx.run_many(_APPEND, rows)
 
 
 async def list_lines(  # noqa: PLR0913 - a query's parts

@@ -1,13 +1,14 @@
 """The ledger's tables and every statement on them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from moorage.core.reports.model import EpochState, Link
-from moorage.storage import Millis, Tx, table
+from moorage.kit.clock import from_ms
+from moorage.storage import Engine, Millis, Prepared, Tx, table
 
 # One row for each report a device ever had acknowledged, kept 48 hours. Never partitioned by time:
 # that a report is stored once must hold across midnight.
@@ -60,36 +61,35 @@ _forks = table(
 )
 
 
+def _listed(engine: Engine, rows_of: sa.Table, other: str) -> tuple[Any, Any]:
+    """Return the (device, other) pairs given as a parameter, and the condition that joins them."""
+    listed = engine.listed("device_id", other)
+    joined = (listed.c.device_id == rows_of.c.device_id) & (listed.c[other] == rows_of.c[other])
+    return listed, joined
+
+
+_FIND_LINKS = Prepared(
+    lambda engine: sa.select(
+        _ledger.c.device_id,
+        _ledger.c.report_id,
+        _ledger.c.epoch,
+        _ledger.c.sequence,
+        _ledger.c.digest,
+        _ledger.c.chain,
+    ).join(*_listed(engine, _ledger, "report_id"))
+)
+
+
 async def find_links(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Link]:
     """Rows by (device, report id)."""
-    listed = tx.engine.listed("device_id", "report_id")
-    rows = await tx.rows(
-        sa.select(
-            _ledger.c.device_id,
-            _ledger.c.report_id,
-            _ledger.c.epoch,
-            _ledger.c.sequence,
-            _ledger.c.digest,
-            _ledger.c.chain,
-        ).join(
-            listed,
-            sa.and_(
-                listed.c.device_id == _ledger.c.device_id,
-                listed.c.report_id == _ledger.c.report_id,
-            ),
-        ),
-        tx.engine.listed_value(keys),
-    )
     return {
         (row.device_id, row.report_id): Link(row.epoch, row.sequence, row.digest, row.chain)
-        for row in rows
+        for row in await tx.rows_of(_FIND_LINKS, tx.engine.listed_value(keys))
     }
 
 
-async def lock_epochs(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], EpochState]:
-    """States by (device, epoch), locked in key order so that two servers cannot deadlock."""
-    listed = tx.engine.listed("device_id", "epoch")
-    rows = await tx.rows(
+_LOCK_EPOCHS = Prepared(
+    lambda engine: (
         sa.select(
             _epochs.c.device_id,
             _epochs.c.epoch,
@@ -98,19 +98,23 @@ async def lock_epochs(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str
             _epochs.c.current,
             _epochs.c.checkpoint_at,
         )
-        .join(
-            listed,
-            sa.and_(listed.c.device_id == _epochs.c.device_id, listed.c.epoch == _epochs.c.epoch),
-        )
+        .join(*_listed(engine, _epochs, "epoch"))
         .order_by(_epochs.c.device_id, _epochs.c.epoch)
-        .with_for_update(of=_epochs),
-        tx.engine.listed_value(list(keys)),
+        .with_for_update(of=_epochs)
     )
+)
+
+
+async def lock_epochs(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], EpochState]:
+    """States by (device, epoch), locked in key order so that two servers cannot deadlock."""
     return {
         (row.device_id, row.epoch): EpochState(
-            row.sequence, row.chain, row.current, row.checkpoint_at
+            sequence=row.sequence,
+            chain=row.chain,
+            current=bool(row.current),
+            checkpoint_at=None if row.checkpoint_at is None else from_ms(row.checkpoint_at),
         )
-        for row in rows
+        for row in await tx.rows_of(_LOCK_EPOCHS, tx.engine.listed_value(keys))
     }
 
 
@@ -119,9 +123,8 @@ async def begin_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     await tx.run(tx.engine.insert(_epochs).on_conflict_do_nothing(), rows)
 
 
-async def save_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write states that moved; rows hold _device_id, _epoch and what changed."""
-    await tx.run(
+_SAVE_EPOCHS = Prepared(
+    lambda _: (
         sa.update(_epochs)
         .where(
             _epochs.c.device_id == sa.bindparam("_device_id"),
@@ -133,9 +136,14 @@ async def save_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
             current=sa.bindparam("_current"),
             last_at=sa.bindparam("_last_at"),
             checkpoint_at=sa.bindparam("_checkpoint_at"),
-        ),
-        rows,
+        )
     )
+)
+
+
+async def save_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write states that moved; rows hold _device_id, _epoch and what changed."""
+    await tx.run_many(_SAVE_EPOCHS, rows)
 
 
 async def clear_current(tx: Tx, device_id: str, *, but: str) -> None:
@@ -147,9 +155,12 @@ async def clear_current(tx: Tx, device_id: str, *, but: str) -> None:
     )
 
 
+_INSERT_LINKS = Prepared(lambda _: sa.insert(_ledger))
+
+
 async def insert_links(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append to the ledger."""
-    await tx.run(sa.insert(_ledger), rows)
+    await tx.run_many(_INSERT_LINKS, rows)
 
 
 async def insert_checkpoints(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:

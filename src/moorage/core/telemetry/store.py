@@ -9,7 +9,7 @@ from moorage.core import timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.telemetry.model import MEASURES, PEAKS, Bucket, Sample, SampleRow
 from moorage.kit.clock import from_ms
-from moorage.storage import Row, Tx
+from moorage.storage import Prepared, Row, Tx
 
 _samples = timeline.timeline_table(
     "telemetry_samples", *(sa.Column(name, sa.Double) for name in MEASURES)
@@ -20,9 +20,12 @@ def _sample(row: Row) -> Sample:
     return Sample(row.at, row.received_at, {name: getattr(row, name) for name in MEASURES})
 
 
+_APPEND = Prepared(lambda _: sa.insert(_samples))
+
+
 async def append(tx: Tx, rows: Sequence[SampleRow]) -> None:
     """Append."""
-    await tx.run(sa.insert(_samples), rows)
+    await tx.run_many(_APPEND, rows)
 
 
 async def list_samples(
