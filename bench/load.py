@@ -1,7 +1,7 @@
 """A load generator that costs little: requests are made beforehand, sent as bytes, answers counted.
 
-Each connection sends its own list of requests one after the other, as a device does. Runs in a process
-of its own (`python bench/load.py FILE`), so that it takes the second core and not the server's.
+Each connection sends its own list of requests one after the other, as a device does. Runs in a
+process of its own (`python bench/load.py FILE`): it takes the second core and not the server's.
 """
 
 import asyncio

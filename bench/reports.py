@@ -107,8 +107,7 @@ def median_of(runs: list[dict]) -> dict:
     middle = dict(by_rate[len(by_rate) // 2])
     middle["runs_per_second"] = [round(run["per_second"]) for run in runs]
     middle["errors"] = sum(
-        run["unanswered"] + sum(n for s, n in run["statuses"].items() if s != "200")
-        for run in runs
+        run["unanswered"] + sum(n for s, n in run["statuses"].items() if s != "200") for run in runs
     )
     return middle
 
@@ -133,8 +132,8 @@ def bare_commits(folder: Path) -> float:
 
 def run(start_server, start_bare) -> dict:
     """Runs take turns, so that a noisy minute of the machine falls on all alike."""
-    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as path:
+        folder = Path(path)
         bare = start_bare()
         servers = {name: start_server(name, folder / name) for name in ("sqlite", "postgresql")}
         devices = {

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 import reports  # noqa: E402 - found through the path set above
+
 from support.postgres import PostgresServer, free_port  # noqa: E402
 from support.server import ServerProcess  # noqa: E402
 
@@ -59,15 +60,19 @@ def markdown(result: dict) -> str:
     lines = [
         "# Measurements",
         "",
-        f"Taken {result['at']} on {result['machine']['cores']} cores of "
-        f"{result['machine']['cpu']}, Python {result['machine']['python']}; made by `make bench`.",
+        (
+            f"Taken {result['at']} on {result['machine']['cores']} cores of "
+            f"{result['machine']['cpu']}, Python {result['machine']['python']}; by `make bench`."
+        ),
         "",
         f"## Reports, {scenario['connections']} connections, one process",
         "",
-        "`POST /v1/reports` with one telemetry sample: key, validation, chain, ledger and a durable "
-        f"commit. Median of {scenario['runs']} runs of {scenario['requests_per_run']:,} requests, "
-        "taken in turns with the bare route: a Starlette route of the same web server that reads "
-        "the body and answers a constant.",
+        (
+            "`POST /v1/reports` with one telemetry sample: key, validation, chain, ledger, durable "
+            f"commit. Median of {scenario['runs']} runs of {scenario['requests_per_run']:,} "
+            "requests, in turns with the bare route: a Starlette route of the same web server that "
+            "reads the body and answers a constant."
+        ),
         "",
         "| what | per second | of the bare route | p50 ms | p99 ms | CPU µs a request | errors |",
         "|---|---|---|---|---|---|---|",
@@ -81,8 +86,11 @@ def markdown(result: dict) -> str:
         )
     lines += [
         "",
-        f"The disk allows {scenario['bare_commits_per_second']:,.0f} one-row commits a second to "
-        "SQLite with `synchronous=FULL`; PostgreSQL ran with `fsync` and `synchronous_commit` on.",
+        (
+            f"The disk allows {scenario['bare_commits_per_second']:,.0f} one-row commits a second "
+            "to SQLite with `synchronous=FULL`; PostgreSQL ran with `fsync` and "
+            "`synchronous_commit` on."
+        ),
         "",
     ]
     return "\n".join(lines)

@@ -79,5 +79,7 @@ def test_importing_the_server_opens_and_starts_nothing(tmp_path):
         "import threading, os; import moorage.server, moorage.cli.main, moorage.dialects.native;"
         "assert threading.active_count() == 1; assert os.listdir('.') == []"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()

@@ -142,9 +142,9 @@ def demo(
     ] = False,
 ) -> None:
     """Start a server here and enrol this machine as its first device."""
-    from moorage.cli import demo as demonstration
+    from moorage.cli.demo import run
 
-    raise typer.Exit(demonstration.run(port=port, data=data, check=check))
+    raise typer.Exit(run(port=port, data=data, check=check))
 
 
 @app.command()
