@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,6 +41,9 @@ def refuse_with(
         response = unknown_path(request, status)
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)
+        allowed = _methods_at(app, request.url.path) if status == 405 else set()  # noqa: PLR2004
+        if allowed:
+            response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
 
     async def unforeseen(_request: Request, error: Exception) -> Response:
@@ -51,6 +55,15 @@ def refuse_with(
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _methods_at(app: FastAPI, path: str) -> set[str]:
+    """Return all methods of an address: the routes of one path stand apart, each with its own."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if route.methods and route.path_regex.match(path):
+            found |= route.methods
+    return found
 
 
 def faults_of(errors: Sequence[Any]) -> list[Fault]:

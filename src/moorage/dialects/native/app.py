@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Security
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage import __version__
@@ -33,11 +34,18 @@ class NativeApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Choose by path."""
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["path"] == PATH:
             scope["moorage.route"] = PATH
-            await self._reports(scope, receive, send)
+            await self._route_for(scope)(scope, receive, send)
             return
         await self._guarded(scope, receive, send)
+
+    def _route_for(self, scope: Scope) -> ASGIApp:
+        if scope["method"] == "POST":
+            return self._reports
+        refusal = unknown_path(Request(scope), 405)
+        refusal.headers["Allow"] = "POST"
+        return refusal
 
 
 def create_app(services: Services) -> NativeApp:

@@ -38,6 +38,8 @@ _TITLES = {
     507: "Insufficient storage",
 }
 MEDIA_TYPE = "application/problem+json"
+# Said when the refusal itself does not know: a client told to wait is always told how long.
+_RETRY_AFTER_S = 5
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,8 +47,11 @@ def problem(error: DomainError) -> Response:
     """Render a refusal."""
     status = STATUS[error.kind]
     headers = {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
+    retry_after_s = error.retry_after_s
+    if retry_after_s is None and error.kind in (Kind.UNAVAILABLE, Kind.LIMITED):
+        retry_after_s = _RETRY_AFTER_S
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
     if status == 401:  # noqa: PLR2004 - the one status that must name its scheme (RFC 9110)
         headers["WWW-Authenticate"] = "Bearer"
     if error.kind is Kind.TOO_LARGE:
