@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,3 +126,60 @@ def zipped(body: bytes) -> bytes:
 
 def new_uuid() -> str:
     return str(uuid.uuid4())
+
+
+@dataclass
+class Raw:
+    """An answer taken at the ASGI boundary, and how much of the body was asked for."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    chunks_read: int
+
+
+async def call_raw(
+    app: Any,
+    method: str,
+    path: str,
+    *,
+    headers: dict[str, str] | None = None,
+    chunks: Iterable[bytes] = (b"",),
+    raw_headers: list[tuple[bytes, bytes]] | None = None,
+    query: bytes = b"",
+) -> Raw:
+    """One request at the ASGI boundary, its body handed over chunk by chunk."""
+    waiting = list(chunks)
+    read = 0
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        if not waiting:
+            return {"type": "http.disconnect"}
+        read += 1
+        body = waiting.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(waiting)}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    plain = [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode("utf-8", "surrogatepass"),
+        "query_string": query,
+        "root_path": "",
+        "headers": plain + (raw_headers or []),
+        "client": ("127.0.0.1", 1),
+        "server": ("moorage.test", 80),
+    }
+    await app(scope, receive, send)
+    start, rest = sent[0], sent[1:]
+    told = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in start["headers"]}
+    return Raw(start["status"], told, b"".join(m.get("body", b"") for m in rest), read)

@@ -28,15 +28,10 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         raise too_large(limit)
     chunks: list[bytes] = []
     size = 0
-    message = await _receive(receive)
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
     try:
         async with asyncio.timeout(_SLOWEST_S):
             while True:
+                message = await _receive(receive)
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > limit:
@@ -44,7 +39,6 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
                 chunks.append(chunk)
                 if not message.get("more_body"):
                     return b"".join(chunks)
-                message = await _receive(receive)
     except TimeoutError:
         raise DomainError(
             Kind.INVALID,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import zlib
 from datetime import datetime
@@ -201,6 +202,9 @@ def _clean(value: Any) -> Any:
         return [_clean(part) for part in value]
     if isinstance(value, dict):
         return {clean_text(key): _clean(part) for key, part in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        # Python reads NaN and 1e999, and msgspec would write them as null.
+        raise ValueError("a number is not finite")
     return value
 
 
