@@ -1,19 +1,78 @@
+"""The agent as one file, and the script that brings it to a device. No request's text gets in."""
+
+import hashlib
+import io
+import re
+import shlex
+import zipfile
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from moorage.kit.url import plain_url
+
+_SHEBANG = b"#!/usr/bin/env python3\n"
+# The oldest time a zip file can hold: the same bytes whenever and wherever it is built.
+_TIME = (1980, 1, 1, 0, 0, 0)
+_TOKEN = re.compile(r"(?:inst|apt)_[0-9a-f]{48}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_REFUSAL = re.compile(r"[^A-Za-z0-9 .,;:()_-]")
 
 
 @dataclass(frozen=True)
 class Zipapp:
+    """The agent's file; ``sha256`` in hex."""
+
     content: bytes
     sha256: str
 
 
-def agent_zipapp():
-    return Zipapp(b"", "")
+@cache
+def agent_zipapp() -> Zipapp:
+    """Build the agent's file from the installed package; the same sources give the same bytes."""
+    buffer = io.BytesIO()
+    buffer.write(_SHEBANG)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, source in _sources():
+            archive.writestr(zipfile.ZipInfo(f"moorage_agent/{name}", _TIME), source)
+        main = b"import sys\n\nfrom moorage_agent.cli import main\n\nsys.exit(main())\n"
+        archive.writestr(zipfile.ZipInfo("__main__.py", _TIME), main)
+    content = buffer.getvalue()
+    return Zipapp(content, hashlib.sha256(content).hexdigest())
 
 
-def render_install_script(**k):
-    return ""
+def _sources() -> list[tuple[str, bytes]]:
+    def is_source(entry: Traversable) -> bool:
+        return entry.is_file() and entry.name.endswith(".py")
+
+    found = [entry for entry in files("moorage_agent").iterdir() if is_source(entry)]
+    return sorted((entry.name, entry.read_bytes()) for entry in found)
 
 
-def render_refusal_script(m):
-    return ""
+def render_install_script(*, server_url: str, token: str | None, agent_sha256: str) -> str:
+    """Return the installer for one token; with None it takes the token as its first argument.
+
+    Raises:
+        ValueError: a URL, token or digest that is not plainly one.
+
+    """
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise ValueError("a token is inst_ or apt_ and 48 hex digits")
+    if not _SHA256.fullmatch(agent_sha256):
+        raise ValueError("a SHA-256 digest is 64 hex digits")
+    script = files("moorage.core.provisioning").joinpath("install.sh.in").read_text("utf-8")
+    values = {
+        "@SERVER@": shlex.quote(plain_url(server_url)),
+        "@TOKEN@": shlex.quote(token or ""),
+        "@SHA256@": shlex.quote(agent_sha256),
+    }
+    for place, value in values.items():
+        script = script.replace(place, value)
+    return script
+
+
+def render_refusal_script(message: str) -> str:
+    """Return a script that says why there is no installer, and fails; for ``curl ... | sh``."""
+    plain = _REFUSAL.sub(" ", message)
+    return f"#!/bin/sh\nprintf '%s\\n' 'moorage: {plain}' >&2\nexit 1\n"

@@ -1,0 +1,174 @@
+"""The agent's command line."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import sqlite3
+import sys
+from typing import IO, Any, Dict, List, Optional
+
+from moorage_agent import __version__, facts
+from moorage_agent.enrol import NotEnrolled, enrol
+from moorage_agent.logs import Collector, configure
+from moorage_agent.loop import Agent, data_folder
+from moorage_agent.store import Store
+from moorage_agent.transport import Transport
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run a command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (NotEnrolled, ValueError) as error:
+        return _fail(str(error))
+    except (OSError, sqlite3.Error) as error:
+        return _fail("%s (folder %s)" % (error, data_folder(options.dir)))
+
+
+def _fail(message: str) -> int:
+    _say(message)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="moorage-agent", description="Reports this device to a Moorage server."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND")
+    parser.set_defaults(command=lambda _options: _usage(parser), dir=None)
+    enrolling = commands.add_parser("enroll", help="redeem a token and remember the key")
+    enrolling.add_argument("--server", required=True, help="URL of the server")
+    enrolling.add_argument(
+        "--token",
+        help="install or provisioning token; seen in the process list, so better in MOORAGE_TOKEN "
+        "or --token-file",
+    )
+    enrolling.add_argument("--token-file", help="file that holds the token; - is standard input")
+    enrolling.add_argument("--name", help="name for a device made by a provisioning token")
+    enrolling.add_argument("--ca-file", help="certificates (PEM) to trust")
+    enrolling.add_argument("--pin", help="sha256:HEX of the server's certificate, instead of a CA")
+    enrolling.set_defaults(command=_enroll)
+    running = commands.add_parser("run", help="report until stopped")
+    running.add_argument("--once", action="store_true", help="deliver one report and end")
+    running.set_defaults(command=_run)
+    status = commands.add_parser("status", help="say what the store holds")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    status.set_defaults(command=_status)
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(command=_version)
+    for command in (enrolling, running, status, version):
+        command.add_argument("--dir", help="folder of the store")
+    return parser
+
+
+def _usage(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 2
+
+
+def _open(options: argparse.Namespace, boot_id: str) -> Store:
+    folder = data_folder(options.dir)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    os.chmod(folder, 0o700)
+    return Store(folder, boot_id=boot_id)
+
+
+def _enroll(options: argparse.Namespace) -> int:
+    token = _token(options)
+    store = _open(options, facts.boot_id())
+    try:
+        transport = Transport(options.server, ca_file=options.ca_file, pin=options.pin)
+        told = enrol(
+            store, transport, server=options.server.rstrip("/"), token=token, name=options.name
+        )
+        store.put(ca_file=options.ca_file and os.path.abspath(options.ca_file), pin=options.pin)
+    finally:
+        store.close()
+    print("enrolled as %s in workspace %s" % (told["device_id"], told.get("workspace")))
+    return 0
+
+
+def _token(options: argparse.Namespace) -> str:
+    if options.token:
+        return str(options.token).strip()
+    if options.token_file == "-":  # noqa: S105 - a file name
+        return sys.stdin.readline().strip()
+    if options.token_file:
+        with open(options.token_file, encoding="utf-8") as file:
+            return file.read(1024).strip()
+    token = os.environ.get("MOORAGE_TOKEN", "").strip()
+    if not token:
+        raise ValueError("give a token: MOORAGE_TOKEN, --token-file or --token")
+    return token
+
+
+def _run(options: argparse.Namespace) -> int:
+    boot_id = facts.boot_id()
+    folder = data_folder(options.dir)
+    collector = Collector()
+    configure(collector)
+    store = _open(options, boot_id)
+    lock = _lock(folder)
+    try:
+        if store.get("retired"):
+            _say("this device was deleted on the server; enrol it anew to use it again")
+            return 0
+        server = store.get("server")
+        if server is None or store.get("key") is None:
+            _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
+            return 1
+        trust = {"ca_file": store.get("ca_file"), "pin": store.get("pin")}
+        agent = Agent(
+            store, folder, collector, boot_id=boot_id, transport=lambda: Transport(server, **trust)
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: agent.stop())
+        agent.run(once=options.once)
+        return 1 if options.once and not agent.delivered else 0
+    finally:
+        store.close()
+        lock.close()
+
+
+def _say(text: str) -> None:
+    print("moorage-agent: " + text, file=sys.stderr)
+
+
+def _version(_options: argparse.Namespace) -> int:
+    print(__version__)
+    return 0
+
+
+def _lock(folder: str) -> IO[str]:
+    lock = open(os.path.join(folder, "lock"), "w", encoding="utf-8")  # noqa: SIM115 - held open
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ValueError("another agent is running on %s" % folder) from None
+    return lock
+
+
+def _status(options: argparse.Namespace) -> int:
+    store = _open(options, facts.boot_id())
+    try:
+        found: Dict[str, Any] = {
+            name: store.get(name)
+            for name in ("device_id", "workspace", "server", "last_acknowledged_at", "last_error")
+        }
+        found["enrolled"] = store.get("key") is not None
+        found["retired"] = store.get("retired") is not None
+        found.update(store.counts())
+    finally:
+        store.close()
+    if options.json:
+        print(json.dumps(found))
+    else:
+        for name, value in found.items():
+            print("%-22s %s" % (name, "-" if value is None else value))
+    return 0

@@ -1,0 +1,290 @@
+"""What to do next: pure decisions. Nothing here reads a clock, a file or a socket.
+
+``step(state, message)`` returns the next state and effects; ``loop`` carries them out and brings
+what came of them back as messages. Seconds are those of the steady clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Dict, List, Optional, Tuple, Union
+
+LIVE = "live"
+BACKFILL = "backfill"
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+FIRST_REFUSED_PAUSE_S = 60.0
+LONGEST_REFUSED_PAUSE_S = 3600.0
+SHORTEST_INTERVAL_S = 1
+LONGEST_INTERVAL_S = 86400
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One ordered stream of reports; at most one of them is under way.
+
+    ``failures`` and ``refusals`` count in a row; ``not_before`` is when the next try may begin.
+    """
+
+    in_flight: bool = False
+    failures: int = 0
+    refusals: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    """All that decisions depend on."""
+
+    interval_s: float
+    next_report_at: float = 0.0
+    lanes: Dict[str, Lane] = field(default_factory=lambda: {LIVE: Lane(), BACKFILL: Lane()})
+    retired: bool = False
+
+
+# --- messages
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time passed.
+
+    ``waiting`` says per lane whether a report is made and not acknowledged; ``urgent`` that
+    something happened which should not wait for the interval; ``backlog`` that there are rows too
+    old for the live lane.
+    """
+
+    now: float
+    waiting: Dict[str, bool]
+    urgent: bool = False
+    backlog: bool = False
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """The server has it, durably."""
+
+    lane: str
+    now: float
+    interval_s: Optional[float]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """No answer, or none that counts.
+
+    ``luck`` in [0, 1) spreads the pause; ``retry_after_s`` is the server's wish.
+    """
+
+    lane: str
+    now: float
+    reason: str
+    luck: float
+    retry_after_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class KeyRefused:
+    """401 or 403: the server does not know this key, or not any more, or not yet again."""
+
+    lane: str
+    now: float
+    luck: float
+
+
+@dataclass(frozen=True)
+class Forked:
+    """409: the server's chain is not ours; it has ``sequence`` and ``chain`` of our epoch."""
+
+    lane: str
+    now: float
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True)
+class Unacceptable:
+    """413 or 422: this body will never be taken."""
+
+    lane: str
+    now: float
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Retired:
+    """410: the device was deleted. The one thing that ends an agent."""
+
+    lane: str
+
+
+Message = Union[Tick, Acknowledged, Failed, KeyRefused, Forked, Unacceptable, Retired]
+
+# --- effects
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Take a sample and keep it."""
+
+
+@dataclass(frozen=True)
+class Compose:
+    """Make the next report of a lane from what is kept, durably, then send it."""
+
+    lane: str
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send the lane's first report that is not acknowledged, byte for byte as it was made."""
+
+    lane: str
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Mark the report under way as acknowledged."""
+
+    lane: str
+
+
+@dataclass(frozen=True)
+class ResolveFork:
+    """Resend from where the server is, or begin anew."""
+
+    lane: str
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Keep the body for people to look at, and put its sequence emptied in its place."""
+
+    lane: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Log a line."""
+
+    severity: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End for good."""
+
+
+Effect = Union[Measure, Compose, Send, Settle, ResolveFork, SetAside, Note, Stop]
+
+
+def step(state: State, message: Message) -> Tuple[State, List[Effect]]:
+    """Decide. A retired agent does nothing more."""
+    if state.retired:
+        return state, []
+    if isinstance(message, Tick):
+        return _on_tick(state, message)
+    if isinstance(message, Retired):
+        note = Note("warning", "this device was deleted on the server; the agent stops for good")
+        return replace(state, retired=True), [note, Stop()]
+    lane = replace(state.lanes[message.lane], in_flight=False)
+    if isinstance(message, Acknowledged):
+        return _on_acknowledged(state, lane, message)
+    if isinstance(message, Failed):
+        lane, effects = _after_failure(lane, message)
+    elif isinstance(message, KeyRefused):
+        lane, effects = _after_refusal(lane, message)
+    elif isinstance(message, Forked):
+        # Resolved in the store; a second fork in a row waits, so that two copies do not race.
+        lane = _paused(lane, message.now, 0.0 if lane.failures == 0 else FIRST_PAUSE_S)
+        effects = [ResolveFork(message.lane, message.sequence, message.chain)]
+    else:
+        lane = _paused(lane, message.now, 0.0 if lane.failures == 0 else LONGEST_PAUSE_S)
+        effects = [SetAside(message.lane, message.status, message.detail)]
+    return _with(state, message.lane, lane), effects
+
+
+def _on_tick(state: State, tick: Tick) -> Tuple[State, List[Effect]]:
+    effects: List[Effect] = []
+    due = tick.now >= state.next_report_at
+    if due:
+        # Samples are taken on time whether or not the network is there.
+        effects.append(Measure())
+        state = replace(state, next_report_at=_next_due(state, tick.now))
+    for name in (LIVE, BACKFILL):
+        lane = state.lanes[name]
+        if lane.in_flight or tick.now < lane.not_before:
+            continue
+        if tick.waiting.get(name):
+            effects.append(Send(name))
+        elif (name == LIVE and (due or tick.urgent)) or (name == BACKFILL and tick.backlog):
+            effects.append(Compose(name))
+        else:
+            continue
+        state = _with(state, name, replace(lane, in_flight=True))
+    return state, effects
+
+
+def _next_due(state: State, now: float) -> float:
+    due = state.next_report_at + state.interval_s
+    # After a long sleep one report is enough; the beat goes on from here.
+    return due if due > now else now + state.interval_s
+
+
+def _on_acknowledged(state: State, lane: Lane, message: Acknowledged) -> Tuple[State, List[Effect]]:
+    effects: List[Effect] = [Settle(message.lane)]
+    if lane.failures or lane.refusals:
+        effects.append(Note("info", "the server answers again"))
+    if lane.failures and message.lane == LIVE:
+        # What was delivered is old by now: let the present follow at once.
+        state = replace(state, next_report_at=message.now)
+    state = _with(state, message.lane, Lane())
+    if message.interval_s is not None:
+        interval = min(max(message.interval_s, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S)
+        if interval != state.interval_s:
+            due = min(state.next_report_at, message.now + interval)
+            state = replace(state, interval_s=interval, next_report_at=due)
+    return state, effects
+
+
+def _after_failure(lane: Lane, message: Failed) -> Tuple[Lane, List[Effect]]:
+    longest = min(FIRST_PAUSE_S * 2 ** min(lane.failures, 10), LONGEST_PAUSE_S)
+    pause = longest * message.luck  # full jitter: a fleet that was cut off comes back spread
+    if message.retry_after_s is not None:
+        pause += min(max(message.retry_after_s, 0.0), LONGEST_REFUSED_PAUSE_S)
+    effects: List[Effect] = []
+    if lane.failures == 0:
+        effects.append(Note("warning", "cannot deliver: " + message.reason))
+    lane = replace(lane, failures=lane.failures + 1, not_before=message.now + pause)
+    return lane, effects
+
+
+def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[Effect]]:
+    longest = min(FIRST_REFUSED_PAUSE_S * 2 ** min(lane.refusals, 10), LONGEST_REFUSED_PAUSE_S)
+    pause = longest * (0.5 + message.luck / 2)
+    effects: List[Effect] = []
+    if lane.refusals == 0:
+        effects.append(
+            Note(
+                "error",
+                "the server refuses this device's key; the agent goes on collecting and tries "
+                "again, hourly at most. If it stays so, ask the owner for an install token and enrol anew",
+            )
+        )
+    lane = replace(lane, refusals=lane.refusals + 1, not_before=message.now + pause)
+    return lane, effects
+
+
+def _paused(lane: Lane, now: float, pause: float) -> Lane:
+    return replace(lane, failures=lane.failures + 1, not_before=now + pause)
+
+
+def _with(state: State, name: str, lane: Lane) -> State:
+    return replace(state, lanes={**state.lanes, name: lane})
