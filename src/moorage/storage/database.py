@@ -165,7 +165,14 @@ class _SQLiteTx(_TxBase):
         try:
             if self._offload is None:
                 return function()
-            return await asyncio.get_running_loop().run_in_executor(self._offload, function)
+            done = asyncio.get_running_loop().run_in_executor(self._offload, function)
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                # The thread goes on whatever became of the request: wait, so that nobody else gets
+                # the connection, or closes it, in the middle of a statement.
+                await asyncio.wait([done])
+                raise
         except DBAPIError as error:
             raise self.engine.translate(error) from None
         except OverflowError:
