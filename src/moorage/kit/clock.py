@@ -5,6 +5,8 @@ from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND
+_LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND
 
 
 class Clock(Protocol):
@@ -25,8 +27,13 @@ class SystemClock:
 
 
 def to_ms(at: datetime) -> int:
-    """Epoch milliseconds of an aware time; negative before 1970."""
-    return (at - EPOCH) // _MILLISECOND
+    """Epoch milliseconds of an aware time; negative before 1970.
+
+    With an offset a time can lie outside the years 1 to 9999 of UTC; the nearest time inside stands
+    for it, so that whatever was stored can be read again.
+    """
+    ms = (at - EPOCH) // _MILLISECOND
+    return ms if _FIRST_MS <= ms <= _LAST_MS else min(max(ms, _FIRST_MS), _LAST_MS)
 
 
 def from_ms(ms: int) -> datetime:
