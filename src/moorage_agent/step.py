@@ -275,7 +275,8 @@ def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[Effect]]
             Note(
                 "error",
                 "the server refuses this device's key; the agent goes on collecting and tries "
-                "again, hourly at most. If it stays so, ask the owner for an install token and enrol anew",
+                "again, hourly at most. If it stays so, ask the owner for an install token and "
+                "enrol anew",
             )
         )
     lane = replace(lane, refusals=lane.refusals + 1, not_before=message.now + pause)

@@ -187,11 +187,11 @@ class Store:
         parts: Dict[str, List[Dict[str, Any]]] = {}
         size = 0
         for row_id, part, wall, steady, boot, body, length in found:
-            size += length
-            if size > bodies.MOST_BYTES and taken:
-                break
             rows = parts.setdefault(part, [])
             if len(rows) >= bodies.MOST_ROWS:
+                continue
+            size += length
+            if size > bodies.MOST_BYTES and taken:
                 break
             mended = at.wall + steady - at.steady if boot == self._boot else wall
             rows.append({"at": clock.rfc3339(mended), **json.loads(body)})
