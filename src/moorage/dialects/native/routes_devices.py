@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.requests import Request
 
 from moorage.core import devices, provisioning
+from moorage.core.caller import Scope
 from moorage.core.devices import UNSET, Changes, Filter, Sort, Status
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
@@ -50,6 +51,7 @@ def router(services: Services) -> APIRouter:
         """List devices of the key's mode, newest first unless sorted otherwise."""
         async with callers.reading(request) as (tx, caller):
             if live_mode is not None and live_mode != caller.live:
+                caller.require(Scope.DEVICE_READ)
                 return DevicesOut(data=[], next_cursor=None)
             page = await devices.list_devices(
                 tx, caller, wanted, sort=sort, cursor=cursor, limit=limit

@@ -1,0 +1,40 @@
+"""Which route needs what: the table the documents speak of and the refusal matrix is made from.
+
+The core asks for the scope itself; this says what it is to ask for, and a test holds the two
+together. A route that is not listed here fails that test.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from moorage.core.caller import Scope
+
+DEVICE_KEY: Final = "device key"
+PUBLIC: Final = "public"
+
+Needs: TypeAlias = Scope | Literal["device key", "public"]
+
+NEEDS: Mapping[tuple[str, str], Needs] = {
+    # A token in the body is the credential.
+    ("POST", "/v1/enroll"): PUBLIC,
+    ("POST", "/v1/reports"): DEVICE_KEY,
+    ("GET", "/v1/config"): DEVICE_KEY,
+    ("GET", "/v1/devices"): Scope.DEVICE_READ,
+    ("POST", "/v1/devices"): Scope.DEVICE_UPDATE,
+    ("GET", "/v1/devices/{device_id}"): Scope.DEVICE_READ,
+    ("PATCH", "/v1/devices/{device_id}"): Scope.DEVICE_UPDATE,
+    ("DELETE", "/v1/devices/{device_id}"): Scope.DEVICE_DELETE,
+    ("POST", "/v1/devices/{device_id}/install"): Scope.DEVICE_UPDATE,
+    ("GET", "/v1/devices/{device_id}/logs"): Scope.DEVICE_READ,
+    ("GET", "/v1/devices/{device_id}/events"): Scope.DEVICE_READ,
+    ("GET", "/v1/devices/{device_id}/telemetry"): Scope.DEVICE_READ,
+    ("GET", "/v1/devices/{device_id}/config"): Scope.CONFIG_READ,
+    ("PATCH", "/v1/devices/{device_id}/config"): Scope.CONFIG_WRITE,
+    ("GET", "/v1/api-keys"): Scope.API_KEY_READ,
+    ("POST", "/v1/api-keys"): Scope.API_KEY_CREATE,
+    ("GET", "/v1/api-keys/{key_id}"): Scope.API_KEY_READ,
+    ("DELETE", "/v1/api-keys/{key_id}"): Scope.API_KEY_REVOKE,
+    ("GET", "/v1/openapi.json"): PUBLIC,
+    ("GET", "/v1/docs"): PUBLIC,
+    ("GET", "/v1/docs/start.js"): PUBLIC,
+}

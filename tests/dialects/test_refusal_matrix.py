@@ -1,0 +1,196 @@
+"""Who may what: every route, with every kind of key that must not open it."""
+
+import json
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from dialects.native_kit import Api, Enrolled, mistyped, on_sqlite, problem_of, report_of
+from moorage.core import keys, workspaces
+from moorage.core.caller import Caller, Scope
+from moorage.dialects.native.scopes import DEVICE_KEY, NEEDS, PUBLIC
+from moorage.kit.ids import new_key_text
+
+CLOSED = {route: needs for route, needs in NEEDS.items() if needs != PUBLIC}
+OWNERS = {route: needs for route, needs in CLOSED.items() if needs != DEVICE_KEY}
+DEVICES = {route: needs for route, needs in CLOSED.items() if needs == DEVICE_KEY}
+
+# What makes a request right, so that nothing but the key can be refused.
+BODIES = {
+    ("POST", "/v1/enroll"): {"install_token": "inst_x"},
+    ("POST", "/v1/reports"): report_of(),
+    ("POST", "/v1/devices"): {"name": "camera"},
+    ("PATCH", "/v1/devices/{device_id}"): {"name": "renamed"},
+    ("PATCH", "/v1/devices/{device_id}/config"): {"config": {"log_level": "debug"}},
+    ("POST", "/v1/api-keys"): {"name": "another"},
+}
+NAMED = {
+    ("GET", "/v1/devices"): ["", "?live_mode=true", "?live_mode=false", "?include=counts"],
+    ("GET", "/v1/devices/{device_id}/telemetry"): ["", "?bucket_s=60"],
+}
+
+
+async def ask(api: Api, route: tuple[str, str], key: str | None, ids: dict[str, str], more=""):
+    method, template = route
+    body = BODIES.get(route)
+    headers = {} if key is None else {"Authorization": b"Bearer " + key.encode()}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    return await api.client.request(
+        method,
+        template.format(**ids) + more,
+        content=None if body is None else json.dumps(body),
+        headers=headers,
+    )
+
+
+@pytest.fixture
+async def device(api) -> Enrolled:
+    return await api.enroll()
+
+
+@pytest.fixture
+async def ids(api, device) -> dict[str, str]:
+    return {"device_id": device.device_id, "key_id": (await api.key())["id"]}
+
+
+@pytest.fixture
+async def neighbour(api) -> str:
+    """The key of another workspace."""
+    async with api.running.db.write() as tx:
+        workspace = await workspaces.ensure(tx, "neighbour")
+        caller = Caller(workspace.id, live=True, actor="system:test")
+        return (await keys.issue(tx, caller, name="test", live=True)).text
+
+
+@on_sqlite
+async def test_every_route_is_in_the_table_and_the_table_names_no_other(api):
+    native = api.running.app.native
+    routes = {
+        (method, route.path)
+        for route in iter_route_contexts(native.api.routes)
+        for method in (route.methods or ())
+        if method != "HEAD"
+    }
+    routes.add(("POST", "/v1/reports"))
+    assert routes == set(NEEDS)
+
+
+async def test_a_key_that_is_none_is_refused_alike_on_every_route(api, ids, device):
+    revoked = await api.key()
+    await api.client.delete(f"/v1/api-keys/{revoked['id']}", headers=api.auth())
+    texts = {
+        "none": None,
+        "garbage": "garbage",
+        "empty": "",
+        "long": "sk_live_" + "0" * 5000,
+        "umlaut": "sk_live_ä",
+        "typo": mistyped(api.running.live_key),
+        "device typo": mistyped(device.key),
+        "unknown": new_key_text("sk_live"),
+        "unknown device": new_key_text("adk"),
+        "revoked": revoked["key"],
+        "install token": device.install_token,
+    }
+    said = set()
+    for route in CLOSED:
+        for text in texts.values():
+            answer = await ask(api, route, text, ids)
+            said.add(problem_of(answer, 401, "key_invalid")["detail"])
+    assert len(said) == 1, "which part of a key was wrong is told to nobody"
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "bearer", "BEARER"])
+@on_sqlite
+async def test_the_scheme_is_bearer_in_any_case_and_no_other(api, scheme):
+    headers = {"Authorization": f"{scheme} {api.running.live_key}"}
+    answer = await api.client.get("/v1/devices", headers=headers)
+    assert answer.status_code == (200 if scheme.lower() == "bearer" else 401)
+
+
+async def test_without_its_scope_a_key_is_refused_naming_the_scope(api, ids):
+    nothing = await api.key()
+    for route, needs in OWNERS.items():
+        others = await api.key(*(str(scope) for scope in Scope if scope is not needs))
+        for key in (nothing["key"], others["key"]):
+            for more in NAMED.get(route, [""]):
+                answer = await ask(api, route, key, ids, more)
+                assert problem_of(answer, 403, "missing_scope")["scope"] == needs, route
+
+
+async def test_with_its_scope_alone_a_key_is_let_in(api):
+    for route, needs in OWNERS.items():
+        ids = {"device_id": (await api.make())["id"], "key_id": (await api.key())["id"]}
+        narrow = await api.key(str(needs))
+        if route == ("POST", "/v1/api-keys"):
+            own = {"name": "no more than itself", "scopes": [str(needs)]}
+            answer = await api.client.post(
+                "/v1/api-keys", json=own, headers=api.auth(narrow["key"])
+            )
+        else:
+            answer = await ask(api, route, narrow["key"], ids)
+        assert answer.status_code in (200, 201, 204), (route, answer.text)
+
+
+async def test_a_devices_key_opens_no_owners_route(api, ids, device):
+    other = await api.enroll()
+    for route in OWNERS:
+        for key in (device.key, other.key):
+            for more in NAMED.get(route, [""]):
+                answer = await ask(api, route, key, ids, more)
+                problem_of(answer, 403, "device_key_not_allowed")
+
+
+async def test_an_owners_key_opens_no_devices_route(api, ids):
+    for route in DEVICES:
+        for key in (api.running.live_key, api.running.test_key):
+            problem_of(await ask(api, route, key, ids), 403, "device_key_required")
+
+
+async def test_what_is_foreign_looks_absent(api, ids, neighbour):
+    absent = {"device_id": "dev_" + "0" * 24, "key_id": "key_" + "0" * 24}
+    for route in OWNERS:
+        if "{" not in route[1]:
+            continue
+        answers = [
+            await ask(api, route, neighbour, ids),
+            await ask(api, route, api.running.test_key, ids),
+            await ask(api, route, api.running.live_key, absent),
+            await ask(api, route, api.running.live_key, {"device_id": "x", "key_id": "x"}),
+        ]
+        said = {problem_of(answer, 404, "not_found")["detail"] for answer in answers}
+        assert len(said) == 1, route
+
+
+@pytest.mark.parametrize("path", ["/v1/devices", "/v1/api-keys"])
+async def test_lists_hold_nothing_of_another_workspace_or_mode(api, ids, neighbour, path):
+    own = {one["id"] for one in (await api.read(path))["data"]}
+    assert set(ids.values()) & own
+    for key in (neighbour, api.running.test_key):
+        theirs = {one["id"] for one in (await api.read(path, key=key))["data"]}
+        assert not theirs & own
+
+
+async def test_a_test_key_cannot_make_itself_a_live_one(api):
+    answer = await api.client.post(
+        "/v1/api-keys", json={"name": "up", "mode": "live"}, headers=api.auth(api.running.test_key)
+    )
+    problem_of(answer, 403, "test_key_not_allowed")
+
+
+async def test_a_key_grants_no_more_than_it_holds(api):
+    narrow = await api.key("api-key:create", "device:read")
+    for scopes in (None, ["device:update"], ["device:read", "device:delete"]):
+        answer = await api.client.post(
+            "/v1/api-keys",
+            json={"name": "more", "scopes": scopes},
+            headers=api.auth(narrow["key"]),
+        )
+        problem_of(answer, 403, "grant_exceeds_own")
+
+
+async def test_each_device_reads_its_own_config_only(api, device):
+    other = await api.enroll()
+    for one in (device, other):
+        read = await api.client.get("/v1/config", headers=one.auth)
+        assert read.json()["device_id"] == one.device_id
