@@ -15,11 +15,16 @@ from moorage.server import create_app, load_settings
 from moorage.server.app import App
 from moorage.storage import PostgresDatabase, SQLiteDatabase, open_database
 from moorage.storage.migrate import migrate
+from support import strict
 from support.clock import FixedClock
 from support.postgres import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config):
+    strict.install(config)
 
 
 @pytest.fixture(scope="session")
