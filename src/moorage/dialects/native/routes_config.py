@@ -22,9 +22,13 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(tags=["config"])
     callers = services.callers
 
-    @routes.get("/v1/devices/{device_id}/config", responses={304: {"description": "unchanged"}})
+    @routes.get("/v1/devices/{device_id}/config")
     async def get_config(request: Request, response: Response, device_id: str) -> ConfigOut:
-        """Return the desired config, where each value comes from, and what the device proved."""
+        """Return the desired config, where each value comes from, and what the device proved.
+
+        The ETag is the document's, for ``If-Match``. What was proved changes without it, so there is
+        no "unchanged" here.
+        """
         async with callers.reading(request) as (tx, caller):
             device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_READ)
             view = await config.get(tx, caller, device.ref)
