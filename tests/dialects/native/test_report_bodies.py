@@ -130,11 +130,12 @@ async def test_a_body_of_unknown_length_is_read_up_to_the_limit_only(api, path, 
     assert answer.chunks_read == limit // len(chunk) + 1
 
 
-async def test_a_body_cut_off_is_no_fault_of_ours(api):
+async def test_a_body_cut_off_is_to_be_sent_again(api):
     device = await api.enroll()
     headers = {**device.auth, "Content-Length": "100"}
     answer = await call_raw(api.running.app, "POST", "/v1/reports", headers=headers, chunks=[])
-    assert answer.status == 422
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize(

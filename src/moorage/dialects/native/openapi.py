@@ -47,6 +47,35 @@ _RECEIVED = {
     },
 }
 
+# Headers that routes read by themselves, by method and path.
+_HEADERS = {
+    "Idempotency-Key": (
+        "the first answer under this key is replayed for 24 hours, secrets left out",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        {
+            ("post", "/v1/devices"),
+            ("post", "/v1/devices/{device_id}/install"),
+            ("post", "/v1/api-keys"),
+        },
+    ),
+    "If-Match": (
+        "the ETag that was read; another one by now is answered 412",
+        {"type": "string"},
+        {("patch", "/v1/devices/{device_id}/config")},
+    ),
+    "If-None-Match": (
+        "the ETag of the document the device has",
+        {"type": "string"},
+        {("get", "/v1/config")},
+    ),
+}
+# What is shown once is left out of a replayed answer.
+_SHOWN_ONCE = {
+    "DeviceMadeOut": ("install_token", "install_command"),
+    "InstallTokenOut": ("install_token", "install_command"),
+    "KeyMadeOut": ("key",),
+}
+
 
 def describe(document: dict[str, Any]) -> dict[str, Any]:
     """Complete FastAPI's document."""
@@ -60,6 +89,14 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = ProblemOut.model_json_schema()
     schemas["Received"] = _RECEIVED
     document["paths"]["/v1/reports"] = {"post": _report_operation(report)}
+    for name, secrets in _SHOWN_ONCE.items():
+        shape = schemas[name]
+        shape["required"] = [part for part in shape["required"] if part not in secrets]
+        shape["properties"]["replayed"] = {"type": "boolean", "description": "secrets left out"}
+    for header, (meaning, schema, places) in _HEADERS.items():
+        for method, path in sorted(places):
+            parameters = document["paths"][path][method].setdefault("parameters", [])
+            parameters.append(_header(header, meaning, schema))
     for operations in document["paths"].values():
         for operation in operations.values():
             for status, meaning in _MEANINGS.items():
@@ -81,13 +118,11 @@ def _report_operation(report: dict[str, Any]) -> dict[str, Any]:
         ),
         "security": [{"HTTPBearer": []}],
         "parameters": [
-            {
-                "name": "Moorage-Device-Time",
-                "in": "header",
-                "required": False,
-                "description": "the device's present time, from which its clock's skew is known",
-                "schema": {"type": "string", "format": "date-time"},
-            }
+            _header(
+                "Moorage-Device-Time",
+                "the device's present time, from which its clock's skew is known",
+                {"type": "string", "format": "date-time"},
+            )
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": report}}},
         "responses": {
@@ -98,4 +133,14 @@ def _report_operation(report: dict[str, Any]) -> dict[str, Any]:
                 },
             }
         },
+    }
+
+
+def _header(name: str, meaning: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": meaning,
+        "schema": schema,
     }

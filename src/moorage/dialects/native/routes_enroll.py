@@ -26,7 +26,8 @@ def router(services: Services) -> APIRouter:
         async with services.db.write() as tx:
             enrolled = await provisioning.enroll(
                 tx,
-                token=body.install_token or body.provisioning_token or "",
+                # No provisioning token was ever made, and an install token sent as one is none.
+                token=body.install_token or "",
                 device_key=body.device_key,
                 told=told,
             )
