@@ -36,6 +36,7 @@ def run(*, port: int, data: Path, check: bool) -> int:
                 )
                 port = _free_port()
             demo = Demo(data.absolute(), port, stack)
+            demo.ending = "It was seen, so this ends here." if check else demo.ending
             demo.start()
             seen = demo.wait_for_device()
             _summary(demo, seen)
@@ -63,6 +64,7 @@ class Demo:
         self.url = f"http://127.0.0.1:{port}"
         self.key = ""
         self.device_id = ""
+        self.ending = f"Ctrl-C ends it; its data is in {folder}"
         self._stack = stack
         self._deadline = time.monotonic() + _WITHIN_S
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -237,6 +239,6 @@ Try it:
   curl -s -H 'Authorization: Bearer {demo.key}' \\
     '{demo.url}/v1/devices/{device["id"]}/telemetry?limit=3'
 
-Ctrl-C ends it; its data is in {demo.folder}
+{demo.ending}
 """
     )

@@ -146,6 +146,9 @@ async def _examine(chosen: Settings) -> list[tuple[str, str | None]]:
     ]
     if not chosen.uses_postgresql:
         found.append((f"data folder {chosen.data}", _space(chosen.data)))
+    if not chosen.uses_postgresql and not (chosen.data / "db" / "moorage.db").exists():
+        found.append(("no database yet: 'moorage serve' makes one here", None))
+        return found
     try:
         async with opened(chosen) as (db, _keyring):
             found.append((f"database at schema version {await current_version(db)}", None))

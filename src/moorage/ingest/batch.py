@@ -50,6 +50,8 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
         if isinstance(verdict, _REFUSED):
             return _refusal(verdict)
         device_id = incoming.device.device_id
+        if device_id not in revisions:  # retired by another server while this batch was written
+            return await _locked_out(tx, incoming)
         return Received(
             sequence=verdict.sequence,
             chain=verdict.chain,

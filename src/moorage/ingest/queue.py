@@ -20,6 +20,7 @@ from moorage.ingest.model import Incoming, Received
 from moorage.ingest.rules import Retention
 from moorage.storage import (
     Database,
+    MissingParent,
     StorageBusy,
     StorageError,
     StorageFull,
@@ -186,8 +187,9 @@ class Ingest:
                 _answer(waiting, outcome)
 
     def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        if isinstance(error, UniqueViolation):
-            # Another server stored the same report this moment; the repeat will find it.
+        if isinstance(error, UniqueViolation | MissingParent):
+            # Another server stored the same report, or retired the device, this very moment; the
+            # repeat will find out.
             refusal = overloaded()
         elif isinstance(error, StorageError | DomainError):
             refusal = of_exception(error) or overloaded()

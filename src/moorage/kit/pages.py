@@ -11,7 +11,7 @@ from moorage.kit.text import is_plain_text
 
 T = TypeVar("T")
 
-CursorPart: TypeAlias = str | int | None
+CursorPart: TypeAlias = str | int
 
 
 class BadCursorError(ValueError):
@@ -33,7 +33,7 @@ def encode_cursor(*parts: CursorPart) -> str:
 
 
 def decode_cursor(text: str, *types: type) -> tuple[CursorPart, ...]:
-    """Return the parts of a cursor, each of the type asked for (None passes).
+    """Return the parts of a cursor, each of the type asked for.
 
     Raises:
         BadCursorError: not a cursor of this list.
@@ -52,8 +52,6 @@ def decode_cursor(text: str, *types: type) -> tuple[CursorPart, ...]:
 
 
 def _is_part(part: object, kind: type) -> bool:
-    if part is None:
-        return True
     if isinstance(part, str):
         return kind is str and is_plain_text(part)
     return kind is int and type(part) is int and -(2**63) <= part < 2**63

@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
 
 from moorage.core import provisioning
 
@@ -37,8 +39,11 @@ def create_app(
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         return Response(zipapp.content, 200, headers, media_type="application/zip")
 
-    async def nothing(_request: Request) -> Response:
-        return PlainTextResponse("there is nothing at this address; see /v1/docs\n", 404)
+    async def refuse(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        text = "wrong method" if status == HTTP_405_METHOD_NOT_ALLOWED else "nothing is here"
+        headers = error.headers if isinstance(error, HTTPException) else None
+        return PlainTextResponse(f"{text}; see /v1/docs\n", status, headers)
 
     return Starlette(
         routes=[
@@ -46,6 +51,6 @@ def create_app(
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/install/moorage-agent.pyz", agent),
-            Route("/{path:path}", nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-        ]
+        ],
+        exception_handlers={HTTPException: refuse},
     )

@@ -97,10 +97,14 @@ class Jobs:
 
     async def _purge_remains(self) -> None:
         """Delete the append-only rows of retired devices."""
-        async with self._db.read() as tx:
-            device_ids = list(await devices.unpurged_remains(tx, _STEP_DEVICES))
-        if not device_ids:
-            return
+        while True:
+            async with self._db.read() as tx:
+                device_ids = list(await devices.unpurged_remains(tx, _STEP_DEVICES))
+            if not device_ids:
+                return
+            await self._purge_remains_of(device_ids)
+
+    async def _purge_remains_of(self, device_ids: list[str]) -> None:
         for purge in (telemetry.purge, logs.purge, events.purge):
 
             async def step(tx: Tx, purge: _Purge = purge) -> int:

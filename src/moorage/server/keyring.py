@@ -1,6 +1,7 @@
 """The server's own keys: one to encrypt with, one to sign with. Made once, owner-only."""
 
 import base64
+import fcntl
 import hashlib
 import os
 import secrets
@@ -50,13 +51,8 @@ def open_keyring(folder: Path, *, create: bool) -> Keyring:
 
     """
     encryption, signing = folder / _ENCRYPTION, folder / _SIGNING
-    if create and not encryption.exists() and not signing.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(encryption, base64.b64encode(secrets.token_bytes(_KEY_BYTES)))
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        _write(signing, pem)
+    if create:
+        _make_once(folder)
     try:
         key = base64.b64decode(encryption.read_bytes().strip(), validate=True)
         signer = load_pem_private_key(signing.read_bytes(), password=None)
@@ -70,6 +66,20 @@ def open_keyring(folder: Path, *, create: bool) -> Keyring:
     if len(key) != _KEY_BYTES or not isinstance(signer, Ed25519PrivateKey):
         raise KeysMissing(f"the key files in {folder} are not ones Moorage made")
     return Keyring(key, signer)
+
+
+def _make_once(folder: Path) -> None:
+    """Make the keys unless they are there; of two processes at once, one makes them for both."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / _ENCRYPTION).exists() or (folder / _SIGNING).exists():
+            return
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        _write(folder / _SIGNING, pem)
+        _write(folder / _ENCRYPTION, base64.b64encode(secrets.token_bytes(_KEY_BYTES)))
 
 
 def _write(path: Path, content: bytes) -> None:

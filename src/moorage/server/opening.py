@@ -55,7 +55,10 @@ def open_for(
                 f"the data folder {settings.data} cannot be made: {error.strerror}; "
                 "choose another with --data"
             ) from None
-    return open_database(settings.database_url, clock=clock)
+    try:
+        return open_database(settings.database_url, clock=clock)
+    except ValueError as error:
+        raise SetupError(f"the database setting is wrong: {error}") from None
 
 
 async def bring_up_to_date(db: SQLiteDatabase | PostgresDatabase, *, by_itself: bool) -> None:

@@ -1,6 +1,7 @@
 """Running the server on a socket until it is told to stop."""
 
 import socket
+import ssl
 
 import structlog
 import uvicorn
@@ -22,6 +23,7 @@ def serve(settings: Settings) -> None:
 
     """
     configure_logs(settings.log_level, settings.log_format)
+    _check_tls(settings)
     listener = _listen(settings)
     bound = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(bound, public_url=settings.public_url or default_public_url(bound))
@@ -52,6 +54,19 @@ def config_of(settings: Settings, app: App) -> uvicorn.Config:
         timeout_graceful_shutdown=_FLUSH_WITHIN_S,
         backlog=4096,
     )
+
+
+def _check_tls(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SetupError("TLS needs both tls_cert and tls_key; only one of them is set")
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    try:
+        ssl.create_default_context().load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SetupError(
+            f"the certificate {settings.tls_cert} and its key cannot be used: {error}"
+        ) from None
 
 
 def _listen(settings: Settings) -> socket.socket:

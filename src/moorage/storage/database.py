@@ -35,7 +35,8 @@ _LOCK_WAIT_S = 5.0
 # - WAL: readers never wait for the writer, a commit is one sequential write.
 # - synchronous FULL: the log is on disk before COMMIT returns. That is what "acknowledged" means.
 # - foreign_keys: SQLite enforces them only when told to.
-# - busy_timeout 0: waiting for another process is done here, without blocking the event loop.
+# - busy_timeout 0 (set below): waiting for another process is done here, without blocking the
+#   event loop.
 # - cache_size: 64 MiB, so that the ledger's index pages stay in memory.
 # - journal_size_limit: a burst must not leave a log file of gigabytes behind.
 # - wal_autocheckpoint 8000 pages (32 MB): a batch touches several pages of each of its devices;
@@ -44,7 +45,6 @@ _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=0",
     "PRAGMA cache_size=-65536",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA temp_store=MEMORY",
@@ -280,8 +280,11 @@ class SQLiteDatabase:
             raise self.engine.translate(error) from None
 
 
-def sqlite_engine(path: Path) -> sa.Engine:
-    """Return an engine whose connections carry our pragmas, for one SQLite file."""
+def sqlite_engine(path: Path, *, lock_wait_s: float = 0) -> sa.Engine:
+    """Return an engine whose connections carry our pragmas, for one SQLite file.
+
+    ``lock_wait_s``: how long a statement waits, blocking its thread, for another process.
+    """
     engine = sa.create_engine(
         f"sqlite+pysqlite:///{path}",
         poolclass=sa.NullPool,
@@ -292,8 +295,11 @@ def sqlite_engine(path: Path) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
+        # Turning WAL on takes the whole file for a moment, so it waits in any case.
+        connection.execute(f"PRAGMA busy_timeout={int(_LOCK_WAIT_S * 1000)}")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute(f"PRAGMA busy_timeout={int(lock_wait_s * 1000)}")
 
     return engine
 
@@ -394,7 +400,10 @@ def open_database(url: str, *, clock: Clock | None = None) -> SQLiteDatabase | P
         ValueError: another kind of address.
 
     """
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except SQLAlchemyError:
+        raise ValueError("it is no database address") from None
     if parsed.get_backend_name() == "postgresql":
         return PostgresDatabase(url, clock=clock)
     if parsed.get_backend_name() == "sqlite" and parsed.database:

@@ -54,7 +54,13 @@ class Engine(Protocol):
 
 def contains_text(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
     """Whether the column holds the text, whatever its case; ``%`` and ``_`` mean themselves."""
-    return sa.func.lower(column).contains(text.lower(), autoescape=True)
+    # SQLite's lower() knows ASCII only; beyond that the usual spellings are tried.
+    spellings = dict.fromkeys((text.lower(), text.upper(), text))
+    tried = [text.lower()] if text.isascii() else spellings
+    lowered = [sa.func.lower(column).contains(one.lower(), autoescape=True) for one in tried]
+    return sa.or_(
+        *lowered, *(column.contains(one, autoescape=True) for one in tried if not one.isascii())
+    )
 
 
 class SQLite:

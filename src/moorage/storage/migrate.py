@@ -1,5 +1,6 @@
 """Bringing a database to this release's schema, or saying politely why not."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from moorage.storage.database import PostgresDatabase, SQLiteDatabase, sqlite_engine
 from moorage.storage.errors import NewerDatabase, StorageUnavailable
 
+_LOCK_WAIT_S = 30
 _LOCK = 6_077_001  # any number that is ours alone within the database
 _SCRIPTS = Path(__file__).parent.parent / "migrations"
 
@@ -109,10 +112,18 @@ async def _with_connection(
                 return await connection.run_sync(function)
         except OSError as error:
             raise StorageUnavailable(f"PostgreSQL cannot be reached: {error}") from None
-    engine = sqlite_engine(db.path)
-    with engine.connect() as plain:
+    try:
+        return await asyncio.to_thread(_on_sqlite, db, function)
+    except DBAPIError as error:
+        raise db.engine.translate(error) from None
+
+
+def _on_sqlite(db: SQLiteDatabase, function: Callable[[sa.Connection], Any]) -> Any:
+    # Two processes starting at once: the second waits, then finds the work done.
+    engine = sqlite_engine(db.path, lock_wait_s=_LOCK_WAIT_S)
+    with engine.connect() as connection:
         # DDL of several tables is one transaction here, too: a migration happens whole or not.
-        plain.exec_driver_sql("BEGIN IMMEDIATE")
-        result = function(plain)
-        plain.commit()
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        result = function(connection)
+        connection.commit()
         return result

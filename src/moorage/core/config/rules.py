@@ -19,6 +19,7 @@ BASE_DEFAULT: Document = {
 }
 SHORTEST_INTERVAL_S = 5
 LONGEST_INTERVAL_S = 86_400
+LARGEST_DOCUMENT = 256 * 1024
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -86,6 +87,9 @@ def digest_of(document: Document) -> str:
 
 def check_document(document: Document) -> None:
     """Raise DomainError ``invalid`` naming the path unless the document can be applied."""
+    size = len(json.dumps(document))
+    if size > LARGEST_DOCUMENT:
+        raise invalid("", f"a config is at most {LARGEST_DOCUMENT} bytes as JSON; this has {size}")
     for name in ("config", "services", "streams"):
         part = document.get(name)
         if not isinstance(part, Mapping):

@@ -48,13 +48,14 @@ class Link:
 class EpochState:
     """How far an epoch has come; ``sequence`` 0 is its beginning.
 
-    ``current``: it is the device's present live one. ``checkpoint_at``: when its chain was last
-    kept for long.
+    ``backfill``: it holds history. ``current``: it is the device's present live one.
+    ``checkpoint_at``: when its chain was last kept for long.
     """
 
     sequence: int
     chain: str
     current: bool
+    backfill: bool
     checkpoint_at: datetime | None
 
 

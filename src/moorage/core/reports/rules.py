@@ -64,7 +64,7 @@ def judge(  # noqa: PLR0911 - one return a verdict reads best
         return Fork(state.sequence, state.chain)
     if known is None:
         return Store(offer.sequence, after)
-    if known.epoch == offer.epoch:
+    if known.epoch == offer.epoch or known_here is not None:
         # The same id for two different bodies of one epoch: the sender is not what it was.
         return Fork(state.sequence, state.chain)
     return Advance(offer.sequence, after)

@@ -77,9 +77,12 @@ class Ledger:
 
     def _move(self, offer: Offer, state: EpochState, verdict: Store | Advance) -> None:
         key = (offer.device.device_id, offer.epoch)
-        if not offer.backfill and not state.current:
-            if state.sequence > 0:
+        # What an epoch is, its first report says: one that mixes is not taken for two copies.
+        live = not state.backfill
+        if live and not state.current:
+            if state.sequence > 0 and offer.previous is not None:
                 # It was the present one once, another took over, and now it speaks again: A, B, A.
+                # (Without a chain it may as well be a late report of a simple sender.)
                 self._alternated[key[0]] = offer
             self._took_over[key[0]] = offer.epoch
             for other, was in self._epochs.items():
@@ -92,7 +95,8 @@ class Ledger:
             EpochState(
                 sequence=max(state.sequence, verdict.sequence),
                 chain=verdict.chain,
-                current=not offer.backfill,
+                current=live,
+                backfill=state.backfill,
                 checkpoint_at=now if due else state.checkpoint_at,
             ),
         )

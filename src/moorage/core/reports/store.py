@@ -96,6 +96,7 @@ _LOCK_EPOCHS = Prepared(
             _epochs.c.sequence,
             _epochs.c.chain,
             _epochs.c.current,
+            _epochs.c.backfill,
             _epochs.c.checkpoint_at,
         )
         .join(*_listed(engine, _epochs, "epoch"))
@@ -112,6 +113,7 @@ async def lock_epochs(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str
             sequence=row.sequence,
             chain=row.chain,
             current=bool(row.current),
+            backfill=bool(row.backfill),
             checkpoint_at=None if row.checkpoint_at is None else from_ms(row.checkpoint_at),
         )
         for row in await tx.rows_of(_LOCK_EPOCHS, tx.engine.listed_value(keys))

@@ -20,7 +20,8 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
     Raises:
         DomainError: ``too_large`` over ``limit`` bytes (before reading, when the sender says so);
-            ``invalid`` when it does not arrive within 30 seconds or breaks off.
+            ``unavailable`` when it does not arrive within 30 seconds; ``invalid`` when it
+            breaks off.
 
     """
     declared = _content_length(scope)
@@ -40,10 +41,12 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
                 if not message.get("more_body"):
                     return b"".join(chunks)
     except TimeoutError:
+        # Not the body's fault: a sender on a slow link is to keep it and try again.
         raise DomainError(
-            Kind.INVALID,
+            Kind.UNAVAILABLE,
             "body_too_slow",
-            f"the body did not arrive within {_SLOWEST_S:.0f} seconds",
+            f"the body did not arrive within {_SLOWEST_S:.0f} seconds; send less at once",
+            retry_after_s=5,
         ) from None
 
 

@@ -119,7 +119,8 @@ def router(services: Services) -> APIRouter:
         request: Request, device_id: str, body: InstallIn | None = None
     ) -> Response:
         """Make a fresh install token, also to put this record onto new hardware."""
-        seconds = services.install_token_expires_s if body is None else body.expires_in_s
+        said = body is not None and "expires_in_s" in body.model_fields_set
+        seconds = body.expires_in_s if body and said else services.install_token_expires_s
         async with callers.writing(request) as (tx, caller):
 
             async def work() -> InstallTokenOut:
