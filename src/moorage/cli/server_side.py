@@ -52,7 +52,9 @@ def _settings(config: Path | None, **options: Any) -> Settings:
         _fail(f"the settings are wrong: {faults}")
     except FileNotFoundError as error:
         _fail(f"there is no settings file {error.filename}")
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        _fail(f"the settings file {error.filename} cannot be read: {error.strerror}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         _fail(f"the settings file is not TOML: {error}")
 
 

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -51,9 +52,9 @@ def open_keyring(folder: Path, *, create: bool) -> Keyring:
 
     """
     encryption, signing = folder / _ENCRYPTION, folder / _SIGNING
-    if create:
-        _make_once(folder)
     try:
+        if create:
+            _make_once(folder)
         key = base64.b64decode(encryption.read_bytes().strip(), validate=True)
         signer = load_pem_private_key(signing.read_bytes(), password=None)
     except FileNotFoundError as error:
@@ -61,8 +62,15 @@ def open_keyring(folder: Path, *, create: bool) -> Keyring:
             f"the key file {error.filename} is missing; put back the keys folder that belongs to "
             "this database (without it, what was encrypted cannot be read)"
         ) from None
-    except (ValueError, TypeError, PermissionError) as error:
-        raise KeysMissing(f"a key file in {folder} cannot be read: {error}") from None
+    except OSError as error:
+        raise KeysMissing(
+            f"the keys in {folder} cannot be read or made: {error.strerror}"
+        ) from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeysMissing(
+            f"a key file in {folder} is damaged; put back the keys folder that belongs to this "
+            "database"
+        ) from None
     if len(key) != _KEY_BYTES or not isinstance(signer, Ed25519PrivateKey):
         raise KeysMissing(f"the key files in {folder} are not ones Moorage made")
     return Keyring(key, signer)
