@@ -49,7 +49,11 @@ def test_an_option_goes_before_the_environment_and_that_before_the_file(tmp_path
 
 @pytest.mark.parametrize(
     "text",
-    ['databse = "postgresql://u:hunter2@h/n"', '[retention]\nhunter2 = "hunter2"', 'port = "hunter2"'],
+    [
+        'databse = "postgresql://u:hunter2@h/n"',
+        '[retention]\nhunter2 = "hunter2"',
+        'port = "hunter2"',
+    ],
 )
 def test_what_is_wrong_is_refused_without_its_value(tmp_path, text):
     config = tmp_path / "moorage.toml"
@@ -97,9 +101,7 @@ def test_settings_are_printed_with_secrets_masked():
     assert "hunter2" not in done.stdout + done.stderr
     shown = tomllib.loads(
         "\n".join(
-            line
-            for line in done.stdout.splitlines()
-            if not line.endswith(("null", "}")) and line
+            line for line in done.stdout.splitlines() if not line.endswith(("null", "}")) and line
         )
     )
     assert shown["port"] == 9001

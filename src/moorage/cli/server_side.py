@@ -150,15 +150,8 @@ async def _examine(chosen: Settings) -> list[tuple[str, str | None]]:
         found.append((f"data folder {chosen.data}", _space(chosen.data)))
     if not chosen.uses_postgresql and not (chosen.data / "db" / "moorage.db").exists():
         found.append(("no database yet: 'moorage serve' makes one here", None))
-        return found
-    try:
-        async with opened(chosen) as (db, _keyring):
-            found.append((f"database at schema version {await current_version(db)}", None))
-            async with db.read() as tx:
-                await workspaces.find_by_slug(tx, "-")
-            found.append(("the database answers, and the keys belong to it", None))
-    except (SetupError, StorageError) as error:
-        found.append(("database and keys", str(error)))
+    else:
+        found += await _examine_database(chosen)
     if chosen.tls_cert is None and chosen.host not in ("127.0.0.1", "::1", "localhost"):
         found.append(
             (
@@ -167,6 +160,20 @@ async def _examine(chosen: Settings) -> list[tuple[str, str | None]]:
             )
         )
     return found
+
+
+async def _examine_database(chosen: Settings) -> list[tuple[str, str | None]]:
+    try:
+        async with opened(chosen) as (db, _keyring):
+            version = await current_version(db)
+            async with db.read() as tx:
+                await workspaces.find_by_slug(tx, "-")
+    except (SetupError, StorageError) as error:
+        return [("database and keys", str(error))]
+    return [
+        (f"database at schema version {version}", None),
+        ("the database answers, and the keys belong to it", None),
+    ]
 
 
 def _space(folder: Path) -> str | None:

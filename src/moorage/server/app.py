@@ -29,6 +29,7 @@ class App:
     """The server as an ASGI application with a lifespan.
 
     ``public_url`` may be given late: with port 0 it is known only once the socket is bound.
+    ``failure`` is what ended its lifespan, for whoever runs it and only sees that it did not start.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class App:
         self._clock = clock or SystemClock()
         self.native: ASGIApp | None = None
         self._front: FrontDoor | None = None
+        self.failure: BaseException | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or run the lifespan."""
@@ -58,6 +60,7 @@ class App:
                 await receive()
         except BaseException as error:
             kind = "shutdown" if self._front else "startup"
+            self.failure = error
             await send({"type": f"lifespan.{kind}.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.shutdown.complete"})

@@ -1,7 +1,9 @@
 """Running the server on a socket until it is told to stop."""
 
+import signal
 import socket
 import ssl
+from typing import NoReturn
 
 import structlog
 import uvicorn
@@ -10,6 +12,7 @@ from moorage.server.app import App, create_app, default_public_url
 from moorage.server.logs import configure_logs
 from moorage.server.opening import SetupError
 from moorage.server.settings import Settings
+from moorage.storage import StorageError
 
 _log = structlog.get_logger("moorage.server")
 _FLUSH_WITHIN_S = 20
@@ -20,6 +23,7 @@ def serve(settings: Settings) -> None:
 
     Raises:
         SetupError: the address is taken, or the server cannot start as it is set up.
+        StorageError: the database cannot be had, or is not for this release or these keys.
 
     """
     configure_logs(settings.log_level, settings.log_format)
@@ -29,9 +33,21 @@ def serve(settings: Settings) -> None:
     app = create_app(bound, public_url=settings.public_url or default_public_url(bound))
     _log.info("listening", url=default_public_url(bound), public_url=app.public_url)
     server = uvicorn.Server(config_of(bound, app))
-    server.run(sockets=[listener])
-    if not server.started:
-        raise SetupError("the server did not start; the reason stands above")
+    # When all is finished, uvicorn sends itself the signal again, for whoever minded it before.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _leave)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:
+        if isinstance(app.failure, SetupError | StorageError):
+            raise app.failure from None
+        raise
+    finally:
+        listener.close()
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def config_of(settings: Settings, app: App) -> uvicorn.Config:
