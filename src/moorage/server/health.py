@@ -45,7 +45,7 @@ def create_app(
         headers = error.headers if isinstance(error, HTTPException) else None
         return PlainTextResponse(f"{text}; see /v1/docs\n", status, headers)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -54,3 +54,6 @@ def create_app(
         ],
         exception_handlers={HTTPException: refuse},
     )
+    # A redirect would repeat the query, and the Host that was asked for, in its Location.
+    app.router.redirect_slashes = False
+    return app
