@@ -1,0 +1,163 @@
+"""Clearing out: what is past its time goes, in small steps, and nothing else."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from moorage.core import devices, events, logs, provisioning, reports, telemetry
+from moorage.core.caller import DeviceRef
+from moorage.core.keys import digest
+from moorage.core.timeline import Window
+from moorage.ingest import Retention
+from moorage.kit.ids import new_row_id
+from moorage.server import jobs as running_jobs
+from moorage.server.jobs import Jobs
+from moorage.storage import idempotency
+
+KEPT = Retention(
+    telemetry=timedelta(days=2),
+    logs=timedelta(days=1),
+    events=timedelta(days=3),
+    audit=timedelta(days=4),
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch):
+    """A few rows a step, so that a small database needs many."""
+    monkeypatch.setattr(running_jobs, "_STEP_ROWS", 3)
+    monkeypatch.setattr(running_jobs, "_STEP_DEVICES", 2)
+    monkeypatch.setattr(running_jobs, "_PAUSE_S", 0)
+
+
+async def make_device(db, owner, name: str) -> DeviceRef:
+    async with db.write() as tx:
+        made = await provisioning.register(tx, owner, name=name)
+        return made.device.ref
+
+
+async def add_rows(db, device: DeviceRef, clock, ages_h: list[float]) -> None:
+    """A sample, a line and an event of each age in hours."""
+    at_of = [clock.now() - timedelta(hours=age) for age in ages_h]
+
+    def base(at):
+        return {
+            "device_id": device.device_id,
+            "at": at,
+            "id": new_row_id(),
+            "device_at": None,
+            "received_at": at,
+        }
+
+    async with db.write() as tx:
+        empty = dict.fromkeys(telemetry.MEASURES)
+        await telemetry.append(tx, [{**base(at), **empty, "cpu_percent": 1.0} for at in at_of])
+        line = {"service": "s", "severity": "info", "message": "m"}
+        await logs.append(tx, [{**base(at), **line} for at in at_of])
+        text = events.EventText("made.up", "made up")
+        await events.append(tx, [{**events.row_of(device, text, at), **base(at)} for at in at_of])
+
+
+async def count(db, table: str, where: str = "1 = 1") -> int:
+    async with db.read() as tx:
+        return (await tx.row(sa.text(f"SELECT count(*) AS n FROM {table} WHERE {where}"))).n
+
+
+async def test_what_is_past_its_time_goes_and_what_is_fresh_stays(db, owner, clock):
+    refs = [await make_device(db, owner, f"camera {at}") for at in range(5)]
+    ages = [1, 23, 25, 47, 49, 71, 73, *[100] * 10]
+    for ref in refs:
+        await add_rows(db, ref, clock, ages)
+    await Jobs(db, KEPT).purge()
+    own_event = "event = 'made.up'"
+    assert await count(db, "telemetry_samples") == 5 * 4
+    assert await count(db, "log_lines") == 5 * 2
+    assert await count(db, "events", own_event) == 5 * 6
+    async with db.read() as tx:
+        for ref in refs:
+            page = await logs.list_lines(
+                tx, owner, ref, Window(), services=[], severities=[], cursor=None, limit=100
+            )
+            assert min(line.at for line in page.items) >= clock.now() - KEPT.logs
+
+
+async def test_nothing_is_left_of_retired_devices_however_many(db, owner, clock):
+    kept = await make_device(db, owner, "kept")
+    gone = [await make_device(db, owner, f"camera {at}") for at in range(7)]
+    for ref in (kept, *gone):
+        await add_rows(db, ref, clock, [1] * 7)
+    async with db.write() as tx:
+        for ref in gone:
+            await provisioning.retire(tx, owner, ref.device_id)
+    await Jobs(db, KEPT).purge()
+    for table in ("telemetry_samples", "log_lines", "events"):
+        assert await count(db, table, f"device_id <> '{kept.device_id}'") == 0, table
+        assert await count(db, table, f"device_id = '{kept.device_id}'") >= 7, table
+    assert await count(db, "device_tombstones", "purged_at IS NULL") == 0
+    assert await count(db, "device_tombstones") == 7, "their reports are still answered 'gone'"
+    async with db.read() as tx:
+        assert list(await devices.unpurged_remains(tx, 10)) == []
+
+
+async def test_old_answers_tokens_and_audit_entries_go(db, owner, clock):
+    async with db.write() as tx:
+        for at in range(5):
+            await idempotency.begin(tx, owner="o", key=f"k-{at}", request_digest="d")
+    await make_device(db, owner, "old")
+    clock.advance(days=8)
+    await make_device(db, owner, "new")
+    async with db.write() as tx:
+        await idempotency.begin(tx, owner="o", key="fresh", request_digest="d")
+    await Jobs(db, KEPT).purge()
+    assert await count(db, "idempotent_answers") == 1
+    assert await count(db, "install_tokens") == 1
+    assert await count(db, "audit_entries") > 0
+    async with db.read() as tx:
+        oldest = await tx.row(sa.text("SELECT min(at) AS at FROM audit_entries"))
+    assert oldest.at >= (clock.now() - KEPT.audit).timestamp() * 1000
+
+
+async def test_the_ledger_keeps_48_hours(db, owner, clock):
+    ref = await make_device(db, owner, "camera")
+
+    async def report(sequence: int) -> None:
+        async with db.write() as tx:
+            offer = reports.Offer(ref, None, None, "e", sequence, None, digest(str(sequence)))
+            ledger = await reports.open_ledger(tx, [offer])
+            ledger.judge(offer)
+            await ledger.save()
+
+    for sequence in range(1, 8):
+        await report(sequence)
+    clock.advance(hours=49)
+    await report(8)
+    await Jobs(db, KEPT).purge()
+    assert await count(db, "report_ledger") == 1
+
+
+async def test_of_two_servers_one_clears_out(db, owner, clock, monkeypatch):
+    done = []
+
+    class Counting(Jobs):
+        async def purge(self) -> None:
+            done.append(self)
+
+    first, second = Counting(db, KEPT), Counting(db, KEPT)
+    await first._purge_if_due()
+    await second._purge_if_due()
+    await first._purge_if_due()
+    assert done == [first]
+    clock.advance(minutes=61)
+    await second._purge_if_due()
+    await first._purge_if_due()
+    assert done == [first, second]
+
+
+async def test_two_servers_that_clear_out_at_once_do_each_other_no_harm(db, owner, clock):
+    ref = await make_device(db, owner, "camera")
+    await add_rows(db, ref, clock, [1, *[200] * 20])
+    await asyncio.gather(*(Jobs(db, KEPT).purge() for _ in range(3)))
+    assert await count(db, "telemetry_samples") == 1
+    assert await count(db, "log_lines") == 1
