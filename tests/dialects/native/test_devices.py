@@ -39,9 +39,7 @@ async def test_a_change_leaves_what_it_does_not_name(api):
     assert changed.status_code == 200
     assert (changed.json()["name"], changed.json()["tags"]) == ("new", ["a"])
     assert changed.json()["reference"] == "r-1"
-    cleared = await api.client.patch(
-        path, json={"reference": None, "tags": []}, headers=api.auth()
-    )
+    cleared = await api.client.patch(path, json={"reference": None, "tags": []}, headers=api.auth())
     assert (cleared.json()["reference"], cleared.json()["tags"]) == (None, [])
     assert await api.read(path) == cleared.json()
 

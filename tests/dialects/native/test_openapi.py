@@ -95,7 +95,9 @@ async def test_answers_have_the_shape_the_document_gives_them(api, document):
     for _ in range(2):
         made = await api.client.post("/v1/devices", json=body, headers=headers)
         fits("DeviceMadeOut", made.json())
-        key = await api.client.post("/v1/api-keys", json=body, headers=headers | {"Idempotency-Key": "l"})
+        key = await api.client.post(
+            "/v1/api-keys", json=body, headers=headers | {"Idempotency-Key": "l"}
+        )
         fits("KeyMadeOut", key.json())
     device = await api.enroll()
     fits("Received", (await api.report(device)).json())
@@ -128,6 +130,13 @@ async def test_the_docs_page_needs_no_third_party_and_no_inline_script(running):
 
 
 async def test_an_asset_that_is_none_is_a_problem_too(running):
-    for path in ("nothing.js", "", "../../pyproject.toml", "..%2f..%2fpyproject.toml", "%00", "a" * 5000):
+    for path in (
+        "nothing.js",
+        "",
+        "../../pyproject.toml",
+        "..%2f..%2fpyproject.toml",
+        "%00",
+        "a" * 5000,
+    ):
         answer = await running.client.get(f"/v1/docs/assets/{path}")
         problem_of(answer, 404, "not_found")

@@ -141,7 +141,9 @@ async def test_filters_narrow_and_counts_count_what_they_leave(api):
     await api.report(online)
 
     async def found(**params) -> list[str]:
-        return [one["name"] for one in (await api.read("/v1/devices", sort="name", **params))["data"]]
+        return [
+            one["name"] for one in (await api.read("/v1/devices", sort="name", **params))["data"]
+        ]
 
     assert await found(q="DOOR") == ["Front Door", "back door"]
     assert await found(q="100%") == ["100% _sure"]

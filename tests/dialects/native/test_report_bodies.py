@@ -99,9 +99,7 @@ async def test_unpacked_size_is_what_counts(api):
     problem_of(answer, 413, "body_too_large")
 
 
-@pytest.mark.parametrize(
-    ("path", "limit"), [("/v1/reports", MIB), ("/v1/devices", 256 * 1024)]
-)
+@pytest.mark.parametrize(("path", "limit"), [("/v1/reports", MIB), ("/v1/devices", 256 * 1024)])
 async def test_a_body_declared_too_large_is_refused_before_it_is_read(api, path, limit):
     device = await api.enroll()
     key = device.key if path == "/v1/reports" else None
@@ -117,9 +115,7 @@ async def test_a_body_declared_too_large_is_refused_before_it_is_read(api, path,
     assert json.loads(answer.body)["limit_bytes"] == limit
 
 
-@pytest.mark.parametrize(
-    ("path", "limit"), [("/v1/reports", MIB), ("/v1/devices", 256 * 1024)]
-)
+@pytest.mark.parametrize(("path", "limit"), [("/v1/reports", MIB), ("/v1/devices", 256 * 1024)])
 async def test_a_body_of_unknown_length_is_read_up_to_the_limit_only(api, path, limit):
     device = await api.enroll()
     key = device.key if path == "/v1/reports" else None

@@ -178,7 +178,10 @@ async def test_of_a_report_with_a_malformed_part_nothing_is_kept(api):
 WRONG = {
     "epoch": (["", "a" * 129, 1, None], "/epoch"),
     "sequence": ([0, -1, 2**53 + 1, 1.5, "1", None, True], "/sequence"),
-    "sent_at": (["", "yesterday", "2026-11-21T10:00:00", 5, None, "2026-13-01T00:00:00Z"], "/sent_at"),
+    "sent_at": (
+        ["", "yesterday", "2026-11-21T10:00:00", 5, None, "2026-13-01T00:00:00Z"],
+        "/sent_at",
+    ),
     "id": (["x", "0b6f", 1, new_uuid() + "0"], "/id"),
     "store": (["", 1, "a" * 129], "/store"),
     "previous": (["a" * 63, "A" * 64, "g" * 64, 1], "/previous"),
@@ -187,13 +190,29 @@ WRONG = {
     "boot_id": (["", 1, []], "/boot_id"),
     "uptime_s": ([-1, "1", 1e13], "/uptime_s"),
     "facts": ([1, [], {"hostname": 1}, {"hostname": "a" * 1025}, {"hardware": []}], None),
-    "telemetry": ([1, {}, [1], [{}], [{"at": "x"}], [{"at": "2026-11-21T10:00:00Z", "cpu_percent": "1"}]], None),
+    "telemetry": (
+        [1, {}, [1], [{}], [{"at": "x"}], [{"at": "2026-11-21T10:00:00Z", "cpu_percent": "1"}]],
+        None,
+    ),
     "streams": ([1, [{}], [{"id": ""}], [{"id": "a", "camera_fps": "x"}]], None),
     "services": ([1, [{}], [{"name": "a", "restarts": -1}]], None),
-    "logs": ([1, [{}], [{"at": "2026-11-21T10:00:00Z", "service": "", "severity": "info", "message": ""}]], None),
+    "logs": (
+        [
+            1,
+            [{}],
+            [{"at": "2026-11-21T10:00:00Z", "service": "", "severity": "info", "message": ""}],
+        ],
+        None,
+    ),
     "events": ([1, [{}], [{"id": "a", "at": "2026-11-21T10:00:00Z", "event": ""}]], None),
-    "config": ([1, [], {}, {"revision": -1, "state": "applied"}, {"revision": 1, "state": "x"}], None),
-    "commands": ([1, [{}], [{"id": "a", "state": "maybe"}], [{"id": "a", "state": "failed", "result": 1}]], None),
+    "config": (
+        [1, [], {}, {"revision": -1, "state": "applied"}, {"revision": 1, "state": "x"}],
+        None,
+    ),
+    "commands": (
+        [1, [{}], [{"id": "a", "state": "maybe"}], [{"id": "a", "state": "failed", "result": 1}]],
+        None,
+    ),
     "dropped": ([1, {"a": -1}, {"a": "b"}], None),
 }
 
@@ -312,11 +331,6 @@ async def test_a_device_time_that_is_none_is_refused(api, header):
         await api.enroll(), headers={"Moorage-Device-Time": header.encode("latin-1")}
     )
     problem_of(answer, 422, "device_time_invalid")
-
-
-async def test_parts_this_release_does_not_keep_are_said_so(api):
-    answer = await api.report(await api.enroll(), streams=[{"id": "a"}], services=[{"name": "b"}])
-    assert sorted(note.split()[0] for note in answer.json()["notes"]) == ["services", "streams"]
 
 
 async def test_backfill_adds_history_and_changes_nothing_present(api):
