@@ -1,4 +1,4 @@
-"""``GET /devices/v2/{token}/install.sh``: whatever goes wrong, what is piped to a shell is a script."""
+"""``/devices/v2/{token}/install.sh``: whatever goes wrong, what is piped to a shell is a script."""
 
 import subprocess
 

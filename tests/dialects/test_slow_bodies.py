@@ -16,6 +16,7 @@ async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch, first):
         if arriving:
             return {"type": "http.request", "body": arriving.pop(), "more_body": True}
         await asyncio.sleep(3600)
+        raise AssertionError("nobody waits for so long")
 
     async with asyncio.timeout(10):
         with pytest.raises(bodies.DomainError) as refused:

@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI document allows or forbids: no fault of ours, and only documented answers."""
+"""Whatever the OpenAPI document allows or forbids: no fault of ours, only documented answers."""
 
 import httpx
 import pytest

@@ -18,7 +18,7 @@ async def test_a_read_that_is_given_up_holds_its_connection_until_the_thread_is_
         impl = sa.Integer
         cache_ok = True
 
-        def process_result_value(self, value: Any, dialect: Any) -> Any:
+        def process_result_value(self, value: Any, dialect: Any) -> Any:  # noqa: ARG002
             begun.set()
             assert let_go.wait(10)
             ended.set()

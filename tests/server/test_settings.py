@@ -1,5 +1,6 @@
 """Settings: where they come from, in which order, and what of them is shown."""
 
+import os
 import tomllib
 
 import pytest
@@ -11,8 +12,6 @@ from server.commands import moorage, sentence_of
 
 @pytest.fixture(autouse=True)
 def _nothing_from_outside(monkeypatch):
-    import os
-
     for name in [name for name in os.environ if name.startswith("MOORAGE_")]:
         monkeypatch.delenv(name)
 

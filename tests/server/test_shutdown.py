@@ -1,4 +1,4 @@
-"""Told to stop, the server finishes what it took on, and says with its exit code that all is well."""
+"""Told to stop, the server finishes what it took on, and its exit code says that all is well."""
 
 import asyncio
 import json
