@@ -24,6 +24,8 @@ PAGES = ROOT / "docs" / "reference"
 
 # What to do about a code. Its meaning is taken from where it is raised.
 ADVICE = {
+    "command_finished": "Nothing: it is over. Send a new command.",
+    "key_protected": "Make another key, or have the protection lifted on the server.",
     "body_cut_off": "Send the request again.",
     "body_too_large": "Send less at once; `limit_bytes` names the limit. The connection is closed.",
     "body_too_slow": "Send the body without pauses, or less of it.",

@@ -1,12 +1,25 @@
 """One batch of reports in one transaction."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from moorage.core import config, devices, events, keys, logs, reports, telemetry
+import msgspec
+
+from moorage.core import (
+    commands,
+    config,
+    devices,
+    events,
+    keys,
+    logs,
+    reports,
+    services,
+    streams,
+    telemetry,
+)
 from moorage.core.errors import DomainError, Kind
-from moorage.ingest.model import Incoming, Received
-from moorage.ingest.rules import Retention, Rows, facts_told, notes_on_unkept
+from moorage.ingest.model import CommandOut, Incoming, Received
+from moorage.ingest.rules import Retention, Rows, facts_told, result_rows, stream_rows
 from moorage.storage import Tx
 
 Outcome: TypeAlias = Received | DomainError
@@ -29,7 +42,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
         verdict = ledger.judge(offer)
         notes: list[str] = []
         if isinstance(verdict, reports.Store):
-            notes = rows.add(incoming, tx.now, retention) + notes_on_unkept(incoming)
+            notes = rows.add(incoming, tx.now, retention)
             stored.append(incoming)
         judged[id(incoming)] = (verdict, notes)
     await ledger.save()
@@ -38,9 +51,12 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
     await events.append(tx, rows.events)
     heard = [i for i in admitted if not isinstance(judged[id(i)][0], _REFUSED)]
     await _record_present(tx, heard, stored)
+    await _record_running(tx, stored)
     device_ids = list({incoming.device.device_id for incoming in heard})
     intervals = await devices.intervals(tx, device_ids)
     revisions = await config.current_revisions(tx, device_ids)
+    present = {i.device.device_id: i.device for i in heard if not i.report.backfill}
+    waiting = await commands.take(tx, list(present.values()))
 
     async def outcome(incoming: Incoming) -> Outcome:
         found = judged.get(id(incoming))
@@ -57,6 +73,10 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
             chain=verdict.chain,
             report_interval_s=intervals[device_id],
             config_revision=revisions[device_id],
+            commands=[
+                CommandOut(command.id, command.kind, command.arguments, command.expires_at)
+                for command in (() if incoming.report.backfill else waiting.get(device_id, ()))
+            ],
             notes=notes,
         )
 
@@ -119,6 +139,30 @@ async def _record_present(tx: Tx, heard: Sequence[Incoming], stored: Sequence[In
             }.values()
         ),
     )
+
+
+async def _record_running(tx: Tx, stored: Sequence[Incoming]) -> None:
+    """Write what devices run and what came of commands. Backfill brings results only."""
+    states: dict[str, list[dict[str, Any]]] = {}
+    running: dict[str, list[dict[str, Any]]] = {}
+    rates: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for incoming in stored:
+        report, device_id = incoming.report, incoming.device.device_id
+        results += result_rows(incoming) if report.commands else []
+        if report.backfill:
+            continue
+        if report.streams is not None:
+            states[device_id], added = stream_rows(incoming, tx.now)
+            rates += added
+        if report.services is not None:
+            running[device_id] = [msgspec.structs.asdict(one) for one in report.services]
+    if states:
+        await streams.record(tx, states, rates)
+    if running:
+        await services.record(tx, running)
+    if results:
+        await commands.record_results(tx, results)
 
 
 def _whole(seconds: float | None) -> int | None:

@@ -1,5 +1,6 @@
 """A report as it comes in, whatever dialect brought it, and what its sender is answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
@@ -148,8 +149,8 @@ class Report(Struct):
     uptime_s: Annotated[float, Meta(ge=0, le=1e12)] | None = None
     facts: Facts | None = None
     telemetry: list[Sample] = []
-    streams: list[StreamState] = []
-    services: list[ServiceState] = []
+    streams: list[StreamState] | None = None
+    services: list[ServiceState] | None = None
     logs: list[LogLine] = []
     events: list[Event] = []
     config: ConfigState | None = None
@@ -176,6 +177,16 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandOut:
+    """A command the device is to run; it comes again until its result is in."""
+
+    id: str
+    kind: str
+    arguments: Mapping[str, Any]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """The acknowledgement: all of it is durable. ``notes`` say what was kept out, and why."""
 
@@ -183,4 +194,5 @@ class Received:
     chain: str
     report_interval_s: int
     config_revision: int
+    commands: list[CommandOut] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

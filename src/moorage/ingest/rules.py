@@ -134,8 +134,46 @@ def facts_told(incoming: Incoming) -> dict[str, Any]:
     return told
 
 
-def notes_on_unkept(incoming: Incoming) -> list[str]:
-    """Say which parts this release takes in but does not keep, so that nobody believes it does."""
+def stream_rows(
+    incoming: Incoming, now: datetime
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a report's streams as states, and their rates as rows of the record."""
     report = incoming.report
-    parts = {"streams": report.streams, "services": report.services, "commands": report.commands}
-    return [f"{name} are not kept by this release" for name, part in parts.items() if part]
+    correction = _correction(incoming.skew_ms)
+    at = _corrected(report.sent_at, correction)
+    states, rates = [], []
+    for stream in {stream.id: stream for stream in report.streams or ()}.values():
+        told = msgspec.structs.asdict(stream)
+        told["stream_id"] = told.pop("id")
+        if stream.started_at is not None:
+            told["started_at"] = _corrected(stream.started_at, correction)
+        states.append(told)
+        if at is not None and (stream.camera_fps, stream.inference_fps) != (None, None):
+            rates.append(
+                {
+                    "device_id": incoming.device.device_id,
+                    "at": at,
+                    "id": new_row_id(),
+                    "device_at": None if correction is None else report.sent_at,
+                    "received_at": now,
+                    "stream_id": stream.id,
+                    "camera_fps": stream.camera_fps,
+                    "inference_fps": stream.inference_fps,
+                    "sharpness": stream.sharpness,
+                }
+            )
+    return states, rates
+
+
+def result_rows(incoming: Incoming) -> list[dict[str, Any]]:
+    """Return a report's command results."""
+    device = incoming.device
+    return [
+        {
+            "workspace_id": device.workspace_id,
+            "device_id": device.device_id,
+            "live": device.live,
+            **msgspec.structs.asdict(result),
+        }
+        for result in incoming.report.commands
+    ]

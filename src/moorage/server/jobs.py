@@ -6,7 +6,17 @@ from datetime import timedelta
 
 import structlog
 
-from moorage.core import audit, devices, events, logs, provisioning, reports, telemetry
+from moorage.core import (
+    audit,
+    commands,
+    devices,
+    events,
+    logs,
+    provisioning,
+    reports,
+    streams,
+    telemetry,
+)
 from moorage.ingest import Retention
 from moorage.storage import Database, StorageError, Tx, alive, claims, idempotency
 
@@ -33,6 +43,7 @@ class Jobs:
         period = alive.PERIOD.total_seconds()
         self._tasks = [
             asyncio.create_task(self._forever(self._mark_alive, period), name="alive-mark"),
+            asyncio.create_task(self._forever(self._expire_commands, 5.0), name="expire"),
             asyncio.create_task(self._forever(self._purge_if_due, _LOOK_EVERY_S), name="purge"),
         ]
 
@@ -56,6 +67,10 @@ class Jobs:
     async def _mark_alive(self) -> None:
         async with self._db.write() as tx:
             await alive.mark(tx)
+
+    async def _expire_commands(self) -> None:
+        async with self._db.write() as tx:
+            await commands.expire(tx)
 
     async def _purge_if_due(self) -> None:
         async with self._db.write() as tx:
@@ -84,6 +99,7 @@ class Jobs:
         kept = self._retention
         for purge, age in (
             (telemetry.purge, kept.telemetry),
+            (streams.purge, kept.telemetry),
             (logs.purge, kept.logs),
             (events.purge, kept.events),
         ):
@@ -105,7 +121,7 @@ class Jobs:
             await self._purge_remains_of(device_ids)
 
     async def _purge_remains_of(self, device_ids: list[str]) -> None:
-        for purge in (telemetry.purge, logs.purge, events.purge):
+        for purge in (telemetry.purge, streams.purge, logs.purge, events.purge):
 
             async def step(tx: Tx, purge: _Purge = purge) -> int:
                 return await purge(tx, device_ids, before=None, rows=_STEP_ROWS)

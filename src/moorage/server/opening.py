@@ -8,7 +8,7 @@ import structlog
 from moorage.kit.clock import Clock
 from moorage.server.keyring import Keyring, KeysMissing, open_keyring
 from moorage.server.settings import Settings
-from moorage.storage import PostgresDatabase, SQLiteDatabase, identity, open_database
+from moorage.storage import PostgresDatabase, SQLiteDatabase, Vault, identity, open_database
 from moorage.storage.migrate import check_version, current_version, migrate, newest_version
 
 _log = structlog.get_logger("moorage.server")
@@ -36,6 +36,7 @@ async def opened(
     try:
         await bring_up_to_date(db, by_itself=not settings.uses_postgresql)
         keyring = await _keys_for(settings, db)
+        db.vault = Vault(keyring.encryption)
         yield db, keyring
     finally:
         await db.close()

@@ -25,6 +25,7 @@ from moorage.storage.errors import (
 )
 from moorage.storage.prepared import Prepared
 from moorage.storage.schema import JsonText, Millis, metadata, table
+from moorage.storage.vault import Vault
 
 __all__ = [
     "Database",
@@ -44,6 +45,7 @@ __all__ = [
     "StorageUnavailable",
     "Tx",
     "UniqueViolation",
+    "Vault",
     "WrongKeys",
     "contains_text",
     "metadata",

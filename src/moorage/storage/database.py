@@ -20,9 +20,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from moorage.kit.clock import Clock, SystemClock
+from moorage.storage.announcements import Announcements
 from moorage.storage.dialect import Engine, PostgreSQL, SQLite
 from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
 from moorage.storage.prepared import Prepared
+from moorage.storage.vault import Vault
 
 T = TypeVar("T")
 
@@ -57,6 +59,7 @@ class Tx(Protocol):
 
     now: datetime
     engine: Engine
+    vault: Vault
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
         """Run a statement that answers rows."""
@@ -82,12 +85,17 @@ class Tx(Protocol):
         """Call this once the transaction is durable, and not at all if it is not."""
         ...
 
+    def announce(self, topic: str) -> None:
+        """Wake those who wait for a topic, once the transaction is durable."""
+        ...
+
 
 class Database(Protocol):
     """Where transactions come from."""
 
     engine: Engine
     url: str
+    announcements: Announcements
 
     def write(self) -> AbstractAsyncContextManager[Tx]:
         """Open a transaction that commits at the end of the block, or rolls back on an error."""
@@ -102,14 +110,27 @@ class Database(Protocol):
         ...
 
 
+class _Home(Protocol):
+    """What a transaction has from the database it belongs to."""
+
+    engine: Engine
+    vault: Vault
+    announcements: Announcements
+
+
 class _TxBase:
-    def __init__(self, engine: Engine, now: datetime) -> None:
-        self.engine = engine
+    def __init__(self, home: "_Home", now: datetime) -> None:
+        self.engine = home.engine
+        self.vault = home.vault
         self.now = now
+        self._announcements = home.announcements
         self.callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self.callbacks.append(callback)
+
+    def announce(self, topic: str) -> None:
+        self.after_commit(lambda: self._announcements.publish(topic))
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
         raise NotImplementedError
@@ -127,9 +148,14 @@ class _SQLiteTx(_TxBase):
     """
 
     def __init__(
-        self, connection: sa.Connection, now: datetime, *, offload: ThreadPoolExecutor | None
+        self,
+        home: _Home,
+        connection: sa.Connection,
+        now: datetime,
+        *,
+        offload: ThreadPoolExecutor | None,
     ) -> None:
-        super().__init__(SQLite(), now)
+        super().__init__(home, now)
         self._connection = connection
         self._offload = offload
 
@@ -187,11 +213,14 @@ class SQLiteDatabase:
         path: Path,
         *,
         clock: Clock | None = None,
+        vault: Vault | None = None,
         readers: int = 4,
         lock_wait_s: float = _LOCK_WAIT_S,
     ) -> None:
         """Name the file; connections are opened when first needed."""
         self.engine: Engine = SQLite()
+        self.vault = vault or Vault()
+        self.announcements = Announcements()
         self.url = f"sqlite:///{path}"
         self.path = path
         self._clock = clock or SystemClock()
@@ -209,7 +238,7 @@ class SQLiteDatabase:
         """BEGIN IMMEDIATE … COMMIT on the one writing connection."""
         async with self._write_lock:
             connection = await self._begin()
-            tx = _SQLiteTx(connection, self._clock.now(), offload=None)
+            tx = _SQLiteTx(self, connection, self._clock.now(), offload=None)
             try:
                 yield tx
                 await self._commit(connection)
@@ -226,7 +255,8 @@ class SQLiteDatabase:
             connection = self._idle_readers.pop() if self._idle_readers else self._connect()
             try:
                 connection.exec_driver_sql("BEGIN")
-                yield _SQLiteTx(connection, self._clock.now(), offload=self._read_threads)
+                now = self._clock.now()
+                yield _SQLiteTx(self, connection, now, offload=self._read_threads)
             except DBAPIError as error:
                 raise self.engine.translate(error) from None
             finally:
@@ -305,8 +335,8 @@ def sqlite_engine(path: Path, *, lock_wait_s: float = 0) -> sa.Engine:
 
 
 class _PostgresTx(_TxBase):
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
-        super().__init__(PostgreSQL(), now)
+    def __init__(self, home: _Home, connection: AsyncConnection, now: datetime) -> None:
+        super().__init__(home, now)
         self._connection = connection
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
@@ -331,9 +361,18 @@ class _PostgresTx(_TxBase):
 class PostgresDatabase:
     """Any number of connections; rows are locked by the statements that need it."""
 
-    def __init__(self, url: str, *, clock: Clock | None = None, connections: int = 12) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        vault: Vault | None = None,
+        connections: int = 12,
+    ) -> None:
         """Take ``postgresql://user:password@host/name``; connections open when first needed."""
         self.engine: Engine = PostgreSQL()
+        self.vault = vault or Vault()
+        self.announcements = Announcements()
         self.url = sa.make_url(url).render_as_string(hide_password=True)
         self._clock = clock or SystemClock()
         self.async_engine = create_async_engine(
@@ -372,7 +411,7 @@ class PostgresDatabase:
     async def _transaction(self) -> AsyncIterator[_PostgresTx]:
         with _translated(self.engine):
             async with self.async_engine.begin() as connection:
-                yield _PostgresTx(connection, self._clock.now())
+                yield _PostgresTx(self, connection, self._clock.now())
 
 
 @dataclass
@@ -393,7 +432,9 @@ class _translated:  # noqa: N801 - reads as a word in `with`
             raise StorageUnavailable(f"database driver: {type(error).__name__}") from None
 
 
-def open_database(url: str, *, clock: Clock | None = None) -> SQLiteDatabase | PostgresDatabase:
+def open_database(
+    url: str, *, clock: Clock | None = None, vault: Vault | None = None
+) -> SQLiteDatabase | PostgresDatabase:
     """Return the database of ``sqlite:///path`` or ``postgresql://...``.
 
     Raises:
@@ -405,7 +446,7 @@ def open_database(url: str, *, clock: Clock | None = None) -> SQLiteDatabase | P
     except SQLAlchemyError:
         raise ValueError("it is no database address") from None
     if parsed.get_backend_name() == "postgresql":
-        return PostgresDatabase(url, clock=clock)
+        return PostgresDatabase(url, clock=clock, vault=vault)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        return SQLiteDatabase(Path(parsed.database), clock=clock)
+        return SQLiteDatabase(Path(parsed.database), clock=clock, vault=vault)
     raise ValueError("a database address begins with sqlite:/// or postgresql://")

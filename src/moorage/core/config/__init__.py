@@ -1,14 +1,33 @@
 """What a device is to run: layers merged into a document, revisions, desired and reported."""
 
-from moorage.core.config.model import Applied, AppliedRow, AppliedState, ConfigView, Layer, Merged
-from moorage.core.config.rules import BASE_DEFAULT, applied_state, digest_of, merge
+from moorage.core.config.model import (
+    Applied,
+    AppliedRow,
+    AppliedState,
+    ConfigView,
+    DefaultConfig,
+    Layer,
+    Merged,
+    Revision,
+    RevisionEntry,
+)
+from moorage.core.config.rules import BASE_DEFAULT, applied_state, digest_of, masked, merge
 from moorage.core.config.service import (
     change,
+    create_copy,
     create_first,
     current_revisions,
     get,
+    get_default,
     get_for_device,
+    get_revision,
+    list_revisions,
     record_applied,
+    replace,
+    roll_back,
+    services_of,
+    set_default,
+    streams_of,
 )
 
 __all__ = [
@@ -17,15 +36,28 @@ __all__ = [
     "AppliedRow",
     "AppliedState",
     "ConfigView",
+    "DefaultConfig",
     "Layer",
     "Merged",
+    "Revision",
+    "RevisionEntry",
     "applied_state",
     "change",
+    "create_copy",
     "create_first",
     "current_revisions",
     "digest_of",
     "get",
+    "get_default",
     "get_for_device",
+    "get_revision",
+    "list_revisions",
+    "masked",
     "merge",
     "record_applied",
+    "replace",
+    "roll_back",
+    "services_of",
+    "set_default",
+    "streams_of",
 ]

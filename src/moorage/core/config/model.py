@@ -1,6 +1,6 @@
 """What a config document is, where its parts come from and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +23,49 @@ class Merged:
 
     document: Document
     origins: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One state of a device's config, kept for good.
+
+    Attributes:
+        own: the device's own layer.
+        lower: the layers below it as they were when the device was made; a later change of the
+            workspace's patch is for new devices, never for one that runs.
+        changed: pointers of what differs from the revision before.
+
+    """
+
+    revision: int
+    digest: str
+    document: Document
+    own: Document
+    lower: Sequence[Layer]
+    origins: Mapping[str, str]
+    changed: Sequence[str]
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
+class RevisionEntry:
+    """A revision in a list, without its document."""
+
+    revision: int
+    digest: str
+    created_at: datetime
+    created_by: str
+    changed: Sequence[str]
+
+
+@dataclass(frozen=True)
+class DefaultConfig:
+    """What new devices begin with: ``document`` is the base with the workspace's patch in it."""
+
+    document: Document
+    patch: Document
+    digest: str
 
 
 class Applied(StrEnum):
@@ -49,7 +92,8 @@ class AppliedState:
 class ConfigView:
     """A device's config as an owner sees it.
 
-    ``own`` is the device's own layer, ``document`` the whole; ``digest`` names the document.
+    ``own`` is the device's own layer, ``document`` the whole; ``digest`` names the document, and
+    is that of the whole even where secrets are masked. ``began_at``: its first revision.
     """
 
     revision: int
@@ -59,6 +103,7 @@ class ConfigView:
     origins: Mapping[str, str]
     created_at: datetime
     created_by: str
+    began_at: datetime
     applied: AppliedState
 
 

@@ -9,8 +9,10 @@ from moorage.core.config.model import Applied, Document, Layer, Merged
 from moorage.core.devices import DEFAULT_INTERVAL_S
 from moorage.core.errors import invalid
 from moorage.kit.jsonvalue import escape_pointer
+from moorage.kit.secrettext import is_secret_name, without_userinfo
 
 BASE_LAYER = "base"
+WORKSPACE_LAYER = "workspace"
 DEVICE_LAYER = "device"
 BASE_DEFAULT: Document = {
     "config": {"report_interval_s": DEFAULT_INTERVAL_S, "log_level": "info"},
@@ -72,6 +74,64 @@ def _apply(
             _forget(origins, pointer)
             target[key] = value
             origins[pointer] = name
+
+
+def patch_between(lower: Document, wanted: Document) -> dict[str, Any]:
+    """Return the patch that turns ``lower`` into ``wanted`` by the rules of ``merge``."""
+    patch: dict[str, Any] = {key: None for key in lower if key not in wanted}
+    for key, value in wanted.items():
+        below = lower.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            inner = patch_between(below, value)
+            if inner:
+                patch[key] = inner
+        elif value != below or key not in lower:
+            patch[key] = value
+    return patch
+
+
+def changed_pointers(before: Document, after: Document, at: str = "") -> list[str]:
+    """Return pointers of the smallest parts that differ, in order."""
+    found: list[str] = []
+    for key in sorted({*before, *after}):
+        pointer = f"{at}/{escape_pointer(key)}"
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += changed_pointers(old, new, pointer)
+        elif (key in before) != (key in after) or old != new:
+            found.append(pointer)
+    return found
+
+
+MASK = "********"
+
+
+def masked(document: Document) -> dict[str, Any]:
+    """Return a document whose secrets cannot be read from it.
+
+    Masked are environment variables of services, values under names that say they are secrets, and
+    userinfo in URLs.
+    """
+    shown: dict[str, Any] = _masked(document)
+    services = shown.get("services")
+    for service in services.values() if isinstance(services, Mapping) else ():
+        variables = service.get("environment_variables") if isinstance(service, dict) else None
+        if isinstance(variables, Mapping):
+            service["environment_variables"] = dict.fromkeys(variables, MASK)
+        elif variables:
+            service["environment_variables"] = MASK
+    return shown
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: MASK if is_secret_name(key) and part is not None else _masked(part)
+            for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_masked(part) for part in value]
+    return without_userinfo(value) if isinstance(value, str) else value
 
 
 def _forget(origins: dict[str, str], pointer: str) -> None:

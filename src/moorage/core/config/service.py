@@ -1,6 +1,6 @@
 """Making, reading and changing a device's config."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from moorage.core import audit, devices
@@ -10,31 +10,75 @@ from moorage.core.config.model import (
     AppliedRow,
     AppliedState,
     ConfigView,
+    DefaultConfig,
     Document,
     Layer,
+    Revision,
+    RevisionEntry,
 )
 from moorage.core.devices import Device
 from moorage.core.errors import DomainError, Kind, not_found
 from moorage.kit.jsonvalue import check_json
+from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Row, Tx
+
+_WORKSPACE_POSITION = 100
 
 
 async def create_first(tx: Tx, caller: Caller, device: DeviceRef, own: Document) -> None:
     """Make the first revision of a device just made: the layers of its workspace and its own."""
+    lower = [_base(), *await store.layers_of(tx, device.workspace_id)]
+    await _begin(tx, caller, device, lower, own)
+
+
+async def create_copy(tx: Tx, caller: Caller, device: DeviceRef, source: DeviceRef) -> None:
+    """Make the first revision as another device's present one, secrets included."""
+    _, found = await _desired(tx, source)
+    await _begin(tx, caller, device, found.lower, found.own)
+
+
+async def _begin(
+    tx: Tx, caller: Caller, device: DeviceRef, lower: Sequence[Layer], own: Document
+) -> None:
     await store.insert_state(tx, device.device_id, 1)
-    await _append(tx, caller, device, revision=1, own=own)
+    await _append(tx, caller, device, revision=1, lower=lower, own=own, before={})
+
+
+def _base() -> Layer:
+    return Layer(rules.BASE_LAYER, rules.BASE_DEFAULT)
 
 
 async def get(tx: Tx, caller: Caller, device: DeviceRef) -> ConfigView:
-    """Return the desired revision (``config:read``)."""
+    """Return the desired revision (``config:read``); secrets need ``config:read_secrets``."""
     caller.require(Scope.CONFIG_READ)
-    return _view(await _desired(tx, device))
+    return await _view(tx, device, *await _desired(tx, device), clear=_clear(caller))
 
 
 async def get_for_device(tx: Tx, caller: Caller) -> tuple[Device, ConfigView]:
     """Return the document a device is to apply, for its own key, secrets included."""
     device = await devices.get_own(tx, caller)
-    return device, _view(await _desired(tx, device.ref))
+    return device, await _view(tx, device.ref, *await _desired(tx, device.ref), clear=True)
+
+
+async def get_revision(tx: Tx, caller: Caller, device: DeviceRef, revision: int) -> Revision:
+    """Return one revision (``config:read``). Raises DomainError ``not_found``."""
+    caller.require(Scope.CONFIG_READ)
+    found = await _revision(tx, device, revision)
+    return found if _clear(caller) else _masked(found)
+
+
+async def list_revisions(
+    tx: Tx, caller: Caller, device: DeviceRef, *, cursor: str | None, limit: int
+) -> Page[RevisionEntry]:
+    """List revisions, newest first (``config:read``)."""
+    caller.require(Scope.CONFIG_READ)
+    before = int(decode_cursor(cursor, int)[0]) if cursor else None
+    rows = await store.list_revisions(tx, device.device_id, before=before, limit=limit + 1)
+    page = [
+        RevisionEntry(row.revision, row.digest, row.created_at, row.created_by, row.changed)
+        for row in rows[:limit]
+    ]
+    return Page(page, encode_cursor(page[-1].revision) if len(rows) > limit else None)
 
 
 async def change(
@@ -49,49 +93,181 @@ async def change(
             path.
 
     """
-    caller.require(Scope.CONFIG_WRITE)
     check_json(patch)
-    row = await _desired(tx, device, lock=True)
-    if if_match is not None and if_match != row.digest:
+
+    def fold(now: Revision) -> Document:
+        return rules.merge_patch(now.own, patch)
+
+    return await _change(tx, caller, device, fold, "config.changed", if_match=if_match)
+
+
+async def replace(
+    tx: Tx, caller: Caller, device: DeviceRef, parts: Document, *, if_match: str | None
+) -> ConfigView:
+    """Replace whole top-level parts of the document; absent ones stay (``config:write``).
+
+    Raises:
+        DomainError: as ``change``.
+
+    """
+    check_json(parts)
+
+    def fold(now: Revision) -> Document:
+        lower = rules.merge(now.lower).document
+        own = dict(now.own)
+        for name, wanted in parts.items():
+            patch = rules.patch_between(
+                {name: lower[name]} if name in lower else {}, {name: wanted}
+            )
+            own.pop(name, None)
+            own.update(patch)
+        return own
+
+    return await _change(tx, caller, device, fold, "config.changed", if_match=if_match)
+
+
+async def roll_back(
+    tx: Tx, caller: Caller, device: DeviceRef, revision: int, *, if_match: str | None
+) -> ConfigView:
+    """Make a new revision that is as an earlier one was (``config:write``).
+
+    Raises:
+        DomainError: ``not_found`` for the revision; else as ``change``.
+
+    """
+    caller.require(Scope.CONFIG_WRITE)
+    wanted = await _revision(tx, device, revision)
+
+    def fold(_now: Revision) -> Document:
+        return wanted.own
+
+    return await _change(tx, caller, device, fold, "config.rolled_back", if_match=if_match)
+
+
+async def _change(  # noqa: PLR0913 - what the three ways of changing differ in
+    tx: Tx,
+    caller: Caller,
+    device: DeviceRef,
+    fold: Callable[[Revision], Document],
+    action: str,
+    *,
+    if_match: str | None,
+) -> ConfigView:
+    caller.require(Scope.CONFIG_WRITE)
+    state, now = await _desired(tx, device, lock=True)
+    if if_match is not None and if_match != now.digest:
         raise DomainError(
             Kind.PRECONDITION,
             "revision_changed",
             "the config was changed since it was read; read it again and repeat the change",
-            extra={"revision": row.revision},
+            extra={"revision": now.revision},
         )
-    own = rules.merge_patch(row.own, patch)
-    if own != row.own:
-        await store.set_revision(tx, device.device_id, row.revision + 1)
-        await _append(tx, caller, device, revision=row.revision + 1, own=own)
-        await audit.record(
-            tx, caller, "config.changed", device.device_id, {"revision": row.revision + 1}
+    own = fold(now)
+    if own != now.own:
+        number = now.revision + 1
+        await store.set_revision(tx, device.device_id, number)
+        changed = await _append(
+            tx, caller, device, revision=number, lower=now.lower, own=own, before=now.document
         )
-    return _view(await _desired(tx, device))
+        details = {"revision": number, "changed": changed}
+        await audit.record(tx, caller, action, device.device_id, details)
+        tx.announce(f"device:{device.device_id}")
+        state, now = await _desired(tx, device)
+    return await _view(tx, device, state, now, clear=_clear(caller))
 
 
-async def _append(
-    tx: Tx, caller: Caller, device: DeviceRef, *, revision: int, own: Document
-) -> None:
-    merged = rules.merge(
-        [
-            Layer(rules.BASE_LAYER, rules.BASE_DEFAULT),
-            *await store.layers_of(tx, device.workspace_id),
-            Layer(rules.DEVICE_LAYER, own),
-        ]
-    )
+async def _append(  # noqa: PLR0913 - the parts of a revision
+    tx: Tx,
+    caller: Caller,
+    device: DeviceRef,
+    *,
+    revision: int,
+    lower: Sequence[Layer],
+    own: Document,
+    before: Document,
+) -> list[str]:
+    merged = rules.merge([*lower, Layer(rules.DEVICE_LAYER, own)])
     rules.check_document(merged.document)
+    changed = rules.changed_pointers(before, merged.document)
     values: dict[str, Any] = {
         "device_id": device.device_id,
         "revision": revision,
         "own": own,
+        "lower": [[layer.name, layer.patch] for layer in lower],
         "document": merged.document,
         "origins": merged.origins,
+        "changed": changed,
         "digest": rules.digest_of(merged.document),
         "created_at": tx.now,
         "created_by": caller.actor,
     }
     await store.insert_revision(tx, values)
     await devices.assign_interval(tx, device, rules.interval_of(merged.document))
+    return changed
+
+
+async def get_default(tx: Tx, caller: Caller) -> DefaultConfig:
+    """Return what new devices of the workspace begin with (``config:read``)."""
+    caller.require(Scope.CONFIG_READ)
+    return await _shown_default(tx, caller)
+
+
+async def _shown_default(tx: Tx, caller: Caller) -> DefaultConfig:
+    found = await _default(tx, caller.workspace_id)
+    if _clear(caller):
+        return found
+    return DefaultConfig(rules.masked(found.document), rules.masked(found.patch), found.digest)
+
+
+async def set_default(
+    tx: Tx, caller: Caller, patch: Document, *, if_match: str | None
+) -> DefaultConfig:
+    """Set the workspace's patch over the base (``config:write``), for devices made from now on.
+
+    Raises:
+        DomainError: ``precondition``; ``invalid`` naming the path.
+
+    """
+    caller.require(Scope.CONFIG_WRITE)
+    check_json(patch, "/patch")
+    now = await _default(tx, caller.workspace_id)
+    if if_match is not None and if_match != now.digest:
+        raise DomainError(
+            Kind.PRECONDITION,
+            "revision_changed",
+            "the default config was changed since it was read; read it again and repeat the change",
+        )
+    layer = Layer(rules.WORKSPACE_LAYER, patch)
+    rules.check_document(rules.merge([_base(), layer]).document)
+    await store.set_layer(tx, caller.workspace_id, layer, _WORKSPACE_POSITION)
+    changed = rules.changed_pointers(now.patch, patch)
+    await audit.record(
+        tx, caller, "default_config.changed", caller.workspace_id, {"changed": changed}
+    )
+    return await _shown_default(tx, caller)
+
+
+async def _default(tx: Tx, workspace_id: str) -> DefaultConfig:
+    layers = await store.layers_of(tx, workspace_id)
+    document = rules.merge([_base(), *layers]).document
+    patch = next((layer.patch for layer in layers if layer.name == rules.WORKSPACE_LAYER), {})
+    return DefaultConfig(document, patch, rules.digest_of(document))
+
+
+async def streams_of(tx: Tx, device: DeviceRef) -> Mapping[str, Mapping[str, Any]]:
+    """Return the configured streams by id, secrets included: for ``streams``, which sanitizes."""
+    return await _part(tx, device, "streams")
+
+
+async def services_of(tx: Tx, device: DeviceRef) -> Mapping[str, Mapping[str, Any]]:
+    """Return the configured services by name, secrets included: for ``services``."""
+    return await _part(tx, device, "services")
+
+
+async def _part(tx: Tx, device: DeviceRef, name: str) -> Mapping[str, Mapping[str, Any]]:
+    _, found = await _desired(tx, device)
+    part: Mapping[str, Mapping[str, Any]] = found.document[name]
+    return part
 
 
 async def current_revisions(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
@@ -105,25 +281,56 @@ async def record_applied(tx: Tx, rows: Sequence[AppliedRow]) -> None:
         await store.record_applied(tx, sorted(rows, key=lambda row: str(row["device_id"])))
 
 
-async def _desired(tx: Tx, device: DeviceRef, *, lock: bool = False) -> Row:
-    row = await store.find_desired(tx, device.device_id, lock=lock)
-    if row is None:
+def _clear(caller: Caller) -> bool:
+    return caller.may(Scope.CONFIG_READ_SECRETS)
+
+
+def _masked(revision: Revision) -> Revision:
+    return Revision(
+        revision=revision.revision,
+        digest=revision.digest,
+        document=rules.masked(revision.document),
+        own=rules.masked(revision.own),
+        lower=[Layer(layer.name, rules.masked(layer.patch)) for layer in revision.lower],
+        origins=revision.origins,
+        changed=revision.changed,
+        created_at=revision.created_at,
+        created_by=revision.created_by,
+    )
+
+
+async def _desired(tx: Tx, device: DeviceRef, *, lock: bool = False) -> tuple[Row, Revision]:
+    state = await store.find_state(tx, device.device_id, lock=lock)
+    if state is None:
         raise not_found("device")
-    return row
+    return state, await _revision(tx, device, state.revision)
 
 
-def _view(row: Row) -> ConfigView:
+async def _revision(tx: Tx, device: DeviceRef, revision: int) -> Revision:
+    found = await store.find_revision(tx, device.device_id, revision)
+    if found is None:
+        raise not_found("revision")
+    return found
+
+
+async def _view(
+    tx: Tx, device: DeviceRef, state: Row, found: Revision, *, clear: bool
+) -> ConfigView:
     reported = None
-    if row.reported_revision is not None:
-        reported = (row.reported_revision, row.reported_digest, row.reported_state)
-    state = rules.applied_state(revision=row.revision, digest=row.digest, reported=reported)
+    if state.reported_revision is not None:
+        reported = (state.reported_revision, state.reported_digest, state.reported_state)
+    applied = rules.applied_state(revision=found.revision, digest=found.digest, reported=reported)
+    shown = found if clear else _masked(found)
     return ConfigView(
-        revision=row.revision,
-        digest=row.digest,
-        document=row.document,
-        own=row.own,
-        origins=row.origins,
-        created_at=row.created_at,
-        created_by=row.created_by,
-        applied=AppliedState(state, row.reported_revision, row.reported_error, row.reported_at),
+        revision=found.revision,
+        digest=found.digest,
+        document=shown.document,
+        own=shown.own,
+        origins=found.origins,
+        created_at=found.created_at,
+        created_by=found.created_by,
+        began_at=await store.first_created_at(tx, device.device_id) or found.created_at,
+        applied=AppliedState(
+            applied, state.reported_revision, state.reported_error, state.reported_at
+        ),
     )

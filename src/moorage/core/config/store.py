@@ -1,11 +1,12 @@
 """The config tables and every statement on them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from moorage.core.config.model import AppliedRow, Layer
+from moorage.core.config.model import AppliedRow, Layer, Revision
 from moorage.storage import JsonText, Millis, Prepared, Row, Tx, table
 
 _layers = table(
@@ -13,16 +14,19 @@ _layers = table(
     sa.Column("workspace_id", sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("patch", JsonText, nullable=False),
+    sa.Column("patch", sa.Text, nullable=False),
     sa.Column("updated_at", Millis, nullable=False),
 )
 _revisions = table(
     "config_revisions",
     sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("own", JsonText, nullable=False),
-    sa.Column("document", JsonText, nullable=False),
+    # Sealed: documents hold passwords of cameras and registries.
+    sa.Column("own", sa.Text, nullable=False),
+    sa.Column("lower", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
     sa.Column("origins", JsonText, nullable=False),
+    sa.Column("changed", JsonText, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("created_at", Millis, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
@@ -39,6 +43,8 @@ _states = table(
     clustered=True,
 )
 
+_SEALED = ("own", "lower", "document")
+
 
 async def layers_of(tx: Tx, workspace_id: str) -> list[Layer]:
     """The workspace's layers, lowest first."""
@@ -47,7 +53,7 @@ async def layers_of(tx: Tx, workspace_id: str) -> list[Layer]:
         .where(_layers.c.workspace_id == workspace_id)
         .order_by(_layers.c.position, _layers.c.name)
     )
-    return [Layer(row.name, row.patch) for row in rows]
+    return [Layer(row.name, tx.vault.open(row.patch)) for row in rows]
 
 
 async def insert_state(tx: Tx, device_id: str, revision: int) -> None:
@@ -62,25 +68,75 @@ async def set_revision(tx: Tx, device_id: str, revision: int) -> None:
     )
 
 
-async def insert_revision(tx: Tx, values: Mapping[str, Any]) -> None:
-    """Append a revision."""
-    await tx.run(sa.insert(_revisions), values)
-
-
-async def find_desired(tx: Tx, device_id: str, *, lock: bool = False) -> Row | None:
-    """Return the desired revision with what was last reported; locked for a change when asked."""
-    chosen = (
-        sa.select(_revisions, *(c for c in _states.c if c.name.startswith("reported_")))
-        .join(
-            _states,
-            sa.and_(
-                _states.c.device_id == _revisions.c.device_id,
-                _states.c.revision == _revisions.c.revision,
-            ),
-        )
-        .where(_states.c.device_id == device_id)
+async def set_layer(tx: Tx, workspace_id: str, layer: Layer, position: int) -> None:
+    """Put a layer in its place."""
+    values = {"position": position, "patch": tx.vault.seal(layer.patch), "updated_at": tx.now}
+    await tx.run(
+        tx.engine.insert(_layers)
+        .values(workspace_id=workspace_id, name=layer.name, **values)
+        .on_conflict_do_update(index_elements=["workspace_id", "name"], set_=values)
     )
-    return await tx.row(chosen.with_for_update(of=_states) if lock else chosen)
+
+
+async def insert_revision(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Append a revision; what may hold secrets is sealed."""
+    sealed = {name: tx.vault.seal(values[name]) for name in _SEALED}
+    await tx.run(sa.insert(_revisions), {**values, **sealed})
+
+
+def _revision(tx: Tx, row: Row) -> Revision:
+    opened = {name: tx.vault.open(getattr(row, name)) for name in _SEALED}
+    return Revision(
+        revision=row.revision,
+        digest=row.digest,
+        document=opened["document"],
+        own=opened["own"],
+        lower=[Layer(name, patch) for name, patch in opened["lower"]],
+        origins=row.origins,
+        changed=row.changed,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )
+
+
+async def find_revision(tx: Tx, device_id: str, revision: int) -> Revision | None:
+    """By number."""
+    row = await tx.row(
+        sa.select(_revisions).where(
+            _revisions.c.device_id == device_id, _revisions.c.revision == revision
+        )
+    )
+    return row and _revision(tx, row)
+
+
+async def list_revisions(
+    tx: Tx, device_id: str, *, before: int | None, limit: int
+) -> Sequence[Row]:
+    """Newest first, without their documents."""
+    names = ("revision", "digest", "created_at", "created_by", "changed")
+    chosen = sa.select(*(_revisions.c[name] for name in names)).where(
+        _revisions.c.device_id == device_id
+    )
+    if before is not None:
+        chosen = chosen.where(_revisions.c.revision < before)
+    return await tx.rows(chosen.order_by(_revisions.c.revision.desc()).limit(limit))
+
+
+async def find_state(tx: Tx, device_id: str, *, lock: bool = False) -> Row | None:
+    """Which revision is desired and what was last reported; locked for a change when asked."""
+    chosen = sa.select(_states).where(_states.c.device_id == device_id)
+    return await tx.row(chosen.with_for_update() if lock else chosen)
+
+
+async def first_created_at(tx: Tx, device_id: str) -> datetime | None:
+    """When the first revision was made."""
+    row = await tx.row(
+        sa.select(_revisions.c.created_at)
+        .where(_revisions.c.device_id == device_id)
+        .order_by(_revisions.c.revision)
+        .limit(1)
+    )
+    return row and row.created_at
 
 
 _CURRENT_REVISIONS = Prepared(

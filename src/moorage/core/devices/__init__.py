@@ -1,7 +1,6 @@
 """The registry: a device's record, tags, facts, heartbeat, and whether it is online and why."""
 
 from moorage.core.devices.model import (
-    UNSET,
     Changes,
     Device,
     Filter,
@@ -9,7 +8,6 @@ from moorage.core.devices.model import (
     Presence,
     Sort,
     Status,
-    Unset,
 )
 from moorage.core.devices.rules import DEFAULT_INTERVAL_S, DEFAULT_TYPE
 from moorage.core.devices.service import (
@@ -37,7 +35,6 @@ from moorage.core.devices.service import (
 __all__ = [
     "DEFAULT_INTERVAL_S",
     "DEFAULT_TYPE",
-    "UNSET",
     "Changes",
     "Device",
     "Filter",
@@ -45,7 +42,6 @@ __all__ = [
     "Presence",
     "Sort",
     "Status",
-    "Unset",
     "assign_interval",
     "bury",
     "clear_clone_flag",

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from moorage.core.caller import DeviceRef
+from moorage.kit.unset import UNSET, Unset
 
 
 class Status(StrEnum):
@@ -72,15 +73,6 @@ class Device:
     def ref(self) -> DeviceRef:
         """The proof that this device was looked up for its caller."""
         return DeviceRef(self.id, self.workspace_id, self.live)
-
-
-class Unset(Enum):
-    """Told apart from None: the caller said nothing about it."""
-
-    UNSET = 0
-
-
-UNSET = Unset.UNSET
 
 
 @dataclass(frozen=True)

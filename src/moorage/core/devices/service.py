@@ -8,7 +8,6 @@ from moorage.core import audit, events
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.devices import listing, rules, store
 from moorage.core.devices.model import (
-    UNSET,
     Changes,
     Device,
     Filter,
@@ -19,6 +18,7 @@ from moorage.core.devices.model import (
 from moorage.core.errors import DomainError, Kind, not_found
 from moorage.kit.ids import new_id
 from moorage.kit.pages import Page
+from moorage.kit.unset import UNSET
 from moorage.storage import Tx, UniqueViolation
 
 _ID = re.compile(r"dev_[0-9a-f]{24}")

@@ -10,11 +10,14 @@ from moorage.core.keys.service import (
     find_for_device,
     get,
     issue,
+    list_all,
     list_keys,
     revoke,
     revoke_for_device,
+    roll,
     standing,
     unauthenticated,
+    update,
 )
 
 __all__ = [
@@ -28,10 +31,13 @@ __all__ = [
     "find_for_device",
     "get",
     "issue",
+    "list_all",
     "list_keys",
     "looks_like_key",
     "revoke",
     "revoke_for_device",
+    "roll",
     "standing",
     "unauthenticated",
+    "update",
 ]

@@ -1,7 +1,9 @@
 """What a key is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from moorage.core.caller import Caller, Scope
 
@@ -11,7 +13,8 @@ class Key:
     """A key as it may be shown: never its text.
 
     ``prefix`` is the start of the text, enough to recognise it by. ``scopes`` None means all.
-    ``device_id`` is set for a device's own key.
+    ``device_id`` is set for a device's own key. A disabled key is refused until it is enabled
+    again; a protected one cannot be disabled, revoked or rolled. ``metadata`` is the owner's own.
     """
 
     id: str
@@ -24,6 +27,14 @@ class Key:
     created_at: datetime
     created_by: str
     revoked_at: datetime | None
+    disabled_at: datetime | None = None
+    protected: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def works(self) -> bool:
+        """Whether it opens anything at present."""
+        return self.revoked_at is None and self.disabled_at is None
 
     @property
     def caller(self) -> Caller:

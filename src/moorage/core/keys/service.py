@@ -1,6 +1,7 @@
 """Making, finding, revoking keys, and turning a key's text into a Caller."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from moorage.core import audit
 from moorage.core.caller import Caller, Scope
@@ -9,6 +10,7 @@ from moorage.core.keys import rules, store
 from moorage.core.keys.model import Key, NewKey
 from moorage.kit.ids import new_id, new_key_text
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
+from moorage.kit.unset import UNSET, Unset
 from moorage.storage import Tx
 
 
@@ -97,7 +99,7 @@ async def authenticate(tx: Tx, text: str) -> Caller:
 
     """
     key = await find_by_text(tx, text)
-    if key is None or key.revoked_at is not None:
+    if key is None or not key.works:
         raise unauthenticated()
     return key.caller
 
@@ -127,6 +129,15 @@ async def get(tx: Tx, caller: Caller, key_id: str) -> Key:
     return key
 
 
+async def list_all(tx: Tx, caller: Caller) -> Sequence[Key]:
+    """List every key of the caller's mode that is not revoked, devices' too (``api-key:read``)."""
+    caller.require(Scope.API_KEY_READ)
+    found = await store.list_keys(
+        tx, caller.workspace_id, live=caller.live, after=None, limit=None, of_devices=True
+    )
+    return [key for key in found if key.revoked_at is None]
+
+
 async def list_keys(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) -> Page[Key]:
     """List the workspace's own keys of the caller's mode, newest first (``api-key:read``)."""
     caller.require(Scope.API_KEY_READ)
@@ -137,6 +148,7 @@ async def list_keys(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) -
         live=caller.live,
         after=None if after is None else str(after),
         limit=limit + 1,
+        of_devices=False,
     )
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
@@ -148,9 +160,96 @@ async def revoke(tx: Tx, caller: Caller, key_id: str) -> Key:
     key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
     if key is None:
         raise not_found("key")
+    _refuse_protected(key)
     if await store.revoke(tx, caller.workspace_id, key_id):
         await audit.record(tx, caller, "key.revoked", key_id, {"name": key.name})
     return await store.find(tx, caller.workspace_id, key_id, live=caller.live) or key
+
+
+async def update(  # noqa: PLR0913 - what may be changed
+    tx: Tx,
+    caller: Caller,
+    key_id: str,
+    *,
+    name: str | None = None,
+    scopes: Iterable[str] | Unset | None = UNSET,
+    disabled: bool | None = None,
+    protected: bool | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Key:
+    """Change a key (``api-key:update``); what is not given stays. ``scopes`` None means all.
+
+    Raises:
+        DomainError: ``not_found``; ``forbidden`` for more scopes than the caller holds, or to take
+            a protection back; ``conflict`` for a protected key.
+
+    """
+    caller.require(Scope.API_KEY_UPDATE)
+    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
+    if key is None or key.revoked_at is not None:
+        raise not_found("key")
+    values: dict[str, Any] = {}
+    if name is not None:
+        values["name"] = name
+    if not isinstance(scopes, Unset):
+        wanted = None if scopes is None else rules.parse_scopes(scopes)
+        rules.check_grant(caller, wanted)
+        values["scopes"] = None if wanted is None else sorted(wanted)
+    if disabled is not None:
+        if disabled:
+            _refuse_protected(key)
+        values["disabled_at"] = (key.disabled_at or tx.now) if disabled else None
+    if protected is not None:
+        if key.protected and not protected:
+            raise DomainError(
+                Kind.FORBIDDEN, "key_protected", "a protection cannot be taken back with a key"
+            )
+        values["protected"] = protected
+    if metadata is not None:
+        values["metadata"] = dict(metadata)
+    if values:
+        await store.update(tx, caller.workspace_id, key_id, values)
+        changed = {name: value for name, value in values.items() if name != "disabled_at"}
+        await audit.record(tx, caller, "key.updated", key_id, changed)
+    return await _own(tx, caller, key_id)
+
+
+async def roll(tx: Tx, caller: Caller, key_id: str) -> NewKey:
+    """Replace a key by a new one of the same name and scopes (``api-key:create`` and ``revoke``).
+
+    Raises:
+        DomainError: ``not_found``; ``conflict`` for a protected key; ``forbidden``.
+
+    """
+    caller.require(Scope.API_KEY_REVOKE)
+    caller.require(Scope.API_KEY_CREATE)
+    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
+    if key is None or key.revoked_at is not None:
+        raise not_found("key")
+    _refuse_protected(key)
+    rules.check_grant(caller, key.scopes)
+    await store.revoke(tx, caller.workspace_id, key_id)
+    await audit.record(tx, caller, "key.rolled", key_id, {"name": key.name})
+    made = await issue(tx, caller, name=key.name, live=key.live, scopes=key.scopes)
+    kept = {"metadata": dict(key.metadata), "disabled_at": key.disabled_at}
+    await store.update(tx, caller.workspace_id, made.key.id, kept)
+    return NewKey(await _own(tx, caller, made.key.id), made.text)
+
+
+async def _own(tx: Tx, caller: Caller, key_id: str) -> Key:
+    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
+    if key is None:
+        raise not_found("key")
+    return key
+
+
+def _refuse_protected(key: Key) -> None:
+    if key.protected:
+        raise DomainError(
+            Kind.CONFLICT,
+            "key_protected",
+            "this key is protected: it cannot be disabled, revoked or rolled",
+        )
 
 
 async def find_for_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence[Key]:

@@ -1,6 +1,6 @@
 """The keys table and every statement on it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,9 @@ _keys = table(
     sa.Column("created_at", Millis, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("revoked_at", Millis),
+    sa.Column("disabled_at", Millis),
+    sa.Column("protected", sa.Boolean, nullable=False),
+    sa.Column("metadata", JsonText, nullable=False),
     sa.Index("ix_keys_workspace_id_id", "workspace_id", "id"),
 )
 
@@ -47,6 +50,9 @@ def _key(row: Row) -> Key:
         created_at=row.created_at,
         created_by=row.created_by,
         revoked_at=row.revoked_at,
+        disabled_at=row.disabled_at,
+        protected=row.protected,
+        metadata=row.metadata,
     )
 
 
@@ -86,16 +92,31 @@ async def find_for_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence
     return [_key(row) for row in rows]
 
 
-async def list_keys(
-    tx: Tx, workspace_id: str, *, live: bool, after: str | None, limit: int
+async def list_keys(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    workspace_id: str,
+    *,
+    live: bool,
+    after: str | None,
+    limit: int | None,
+    of_devices: bool,
 ) -> Sequence[Key]:
-    """A workspace's own keys, newest first."""
-    chosen = sa.select(_keys).where(
-        _keys.c.workspace_id == workspace_id, _keys.c.live == live, _keys.c.device_id.is_(None)
-    )
+    """A workspace's own keys, newest first; those of its devices only when asked for."""
+    chosen = sa.select(_keys).where(_keys.c.workspace_id == workspace_id, _keys.c.live == live)
+    if not of_devices:
+        chosen = chosen.where(_keys.c.device_id.is_(None))
     if after is not None:
         chosen = chosen.where(_keys.c.id < after)
     return [_key(row) for row in await tx.rows(chosen.order_by(_keys.c.id.desc()).limit(limit))]
+
+
+async def update(tx: Tx, workspace_id: str, key_id: str, values: Mapping[str, Any]) -> None:
+    """Change columns of a key."""
+    await tx.run(
+        sa.update(_keys)
+        .where(_keys.c.workspace_id == workspace_id, _keys.c.id == key_id)
+        .values(**values)
+    )
 
 
 async def revoke(tx: Tx, workspace_id: str, key_id: str) -> int:
@@ -135,7 +156,7 @@ _STANDING = Prepared(
     lambda engine: (
         sa.select(_keys.c.id)
         .join(listed := engine.listed("id"), listed.c.id == _keys.c.id)
-        .where(_keys.c.revoked_at.is_(None))
+        .where(_keys.c.revoked_at.is_(None), _keys.c.disabled_at.is_(None))
     )
 )
 

@@ -20,8 +20,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
     Raises:
         DomainError: ``too_large`` over ``limit`` bytes (before reading, when the sender says so);
-            ``unavailable`` when it does not arrive within 30 seconds; ``invalid`` when it
-            breaks off.
+            ``unavailable`` when it does not arrive within 30 seconds or breaks off.
 
     """
     declared = _content_length(scope)
@@ -53,7 +52,9 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 async def _receive(receive: Receive) -> Message:
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise DomainError(Kind.INVALID, "body_cut_off", "the connection broke off within the body")
+        raise DomainError(
+            Kind.UNAVAILABLE, "body_cut_off", "the connection broke off within the body"
+        )
     return message
 
 

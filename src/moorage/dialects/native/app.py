@@ -17,10 +17,20 @@ from moorage.dialects.native import (
     routes_enroll,
     routes_history,
     routes_keys,
+    routes_running,
 )
 from moorage.dialects.native.errors import broken, problem, unknown_path
 from moorage.dialects.native.openapi import REFUSALS, describe
 from moorage.dialects.native.reports import PATH, ReportsRoute
+
+_PARTS = (
+    routes_enroll,
+    routes_devices,
+    routes_history,
+    routes_config,
+    routes_keys,
+    routes_running,
+)
 
 
 class NativeApp:
@@ -60,7 +70,14 @@ def create_app(services: Services) -> NativeApp:
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses=REFUSALS,
     )
-    for part in (routes_enroll, routes_devices, routes_history, routes_config, routes_keys):
+    for part in (
+        routes_enroll,
+        routes_devices,
+        routes_history,
+        routes_config,
+        routes_keys,
+        routes_running,
+    ):
         api.include_router(part.router(services))
     refuse_with(api, problem, unknown_path=unknown_path, broken=broken)
 

@@ -48,7 +48,7 @@ _RECEIVED = {
 }
 
 # Headers that routes read by themselves, by method and path.
-_HEADERS = {
+_HEADERS: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
     "Idempotency-Key": (
         "the first answer under this key is replayed for 24 hours, secrets left out",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
@@ -56,12 +56,19 @@ _HEADERS = {
             ("post", "/v1/devices"),
             ("post", "/v1/devices/{device_id}/install"),
             ("post", "/v1/api-keys"),
+            ("post", "/v1/api-keys/{key_id}/roll"),
+            ("post", "/v1/devices/{device_id}/commands"),
+            ("post", "/v1/devices/{device_id}/streams/{stream_id}/{action}"),
         },
     ),
     "If-Match": (
         "the ETag that was read; another one by now is answered 412",
         {"type": "string"},
-        {("patch", "/v1/devices/{device_id}/config")},
+        {
+            ("patch", "/v1/devices/{device_id}/config"),
+            ("post", "/v1/devices/{device_id}/config/rollback"),
+            ("put", "/v1/default-config"),
+        },
     ),
     "If-None-Match": (
         "the ETag of the document the device has",

@@ -93,7 +93,15 @@ def _answer(received: Received, now: datetime) -> dict[str, Any]:
         "server_time": rfc3339(now),
         "report_interval_s": received.report_interval_s,
         "config_revision": received.config_revision,
-        "commands": [],
+        "commands": [
+            {
+                "id": command.id,
+                "kind": command.kind,
+                "arguments": command.arguments,
+                "expires_at": rfc3339(command.expires_at),
+            }
+            for command in received.commands
+        ],
     }
     if received.notes:
         answer["notes"] = received.notes

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from starlette.requests import Request
 
 from moorage.core import config, devices
@@ -11,7 +11,14 @@ from moorage.core.caller import Scope
 from moorage.core.config import ConfigView
 from moorage.dialects.common import Services
 from moorage.dialects.native.etags import etag, if_match, not_modified
-from moorage.dialects.native.wire import ConfigOut, DeviceConfigOut
+from moorage.dialects.native.wire import ConfigOut, DeviceConfigOut, PageOut
+from moorage.dialects.native.wire_running import (
+    DefaultConfigIn,
+    DefaultConfigOut,
+    RevisionEntryOut,
+    RevisionOut,
+    RollbackIn,
+)
 
 # Contact by reading is noted at this grain, so that polling does not become a stream of writes.
 _SEEN_GRAIN = timedelta(seconds=15)
@@ -26,8 +33,8 @@ def router(services: Services) -> APIRouter:
     async def get_config(request: Request, response: Response, device_id: str) -> ConfigOut:
         """Return the desired config, where each value comes from, and what the device proved.
 
-        The ETag is the document's, for ``If-Match``. What was proved changes without it, so there is
-        no "unchanged" here.
+        The ETag is the document's, for ``If-Match``. What was proved changes without it, so there
+        is no "unchanged" here.
         """
         async with callers.reading(request) as (tx, caller):
             device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_READ)
@@ -70,6 +77,61 @@ def router(services: Services) -> APIRouter:
             headers=headers,
             media_type="application/json",
         )
+
+    @routes.get("/v1/devices/{device_id}/config/revisions")
+    async def list_revisions(
+        request: Request,
+        device_id: str,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: str | None = None,
+    ) -> PageOut[RevisionEntryOut]:
+        """List revisions, newest first."""
+        async with callers.reading(request) as (tx, caller):
+            device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_READ)
+            page = await config.list_revisions(tx, caller, device.ref, cursor=cursor, limit=limit)
+        data = [RevisionEntryOut.of(entry) for entry in page.items]
+        return PageOut(data=data, next_cursor=page.next_cursor)
+
+    @routes.get("/v1/devices/{device_id}/config/revisions/{revision}")
+    async def get_revision(
+        request: Request, device_id: str, revision: Annotated[int, Path(ge=1, le=2**31 - 1)]
+    ) -> RevisionOut:
+        """Return one revision with its document."""
+        async with callers.reading(request) as (tx, caller):
+            device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_READ)
+            found = await config.get_revision(tx, caller, device.ref, revision)
+        return RevisionOut.of_revision(found)
+
+    @routes.post("/v1/devices/{device_id}/config/rollback")
+    async def roll_back(
+        request: Request, response: Response, device_id: str, body: RollbackIn
+    ) -> ConfigOut:
+        """Make a new revision that is as an earlier one was; ``If-Match`` guards it."""
+        async with callers.writing(request) as (tx, caller):
+            device = await devices.get(tx, caller, device_id, needs=Scope.CONFIG_WRITE)
+            view = await config.roll_back(
+                tx, caller, device.ref, body.revision, if_match=if_match(request)
+            )
+        response.headers["ETag"] = etag(view.digest)
+        return ConfigOut.of(view)
+
+    @routes.get("/v1/default-config")
+    async def get_default(request: Request, response: Response) -> DefaultConfigOut:
+        """Return what new devices begin with: the base with the workspace's patch merged in."""
+        async with callers.reading(request) as (tx, caller):
+            found = await config.get_default(tx, caller)
+        response.headers["ETag"] = etag(found.digest)
+        return DefaultConfigOut.of(found)
+
+    @routes.put("/v1/default-config")
+    async def set_default(
+        request: Request, response: Response, body: DefaultConfigIn
+    ) -> DefaultConfigOut:
+        """Set the workspace's patch, for devices made from now on; ``If-Match`` guards it."""
+        async with callers.writing(request) as (tx, caller):
+            found = await config.set_default(tx, caller, body.patch, if_match=if_match(request))
+        response.headers["ETag"] = etag(found.digest)
+        return DefaultConfigOut.of(found)
 
     return routes
 

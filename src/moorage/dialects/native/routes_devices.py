@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from moorage.core import devices, provisioning
 from moorage.core.caller import Scope
-from moorage.core.devices import UNSET, Changes, Filter, Sort, Status
+from moorage.core.devices import Changes, Filter, Sort, Status
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
 from moorage.dialects.native.wire import (
@@ -20,6 +20,7 @@ from moorage.dialects.native.wire import (
     InstallIn,
     InstallTokenOut,
 )
+from moorage.kit.unset import UNSET
 
 _SECRETS = frozenset({"install_token", "install_command"})
 

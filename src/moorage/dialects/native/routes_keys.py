@@ -8,7 +8,8 @@ from starlette.requests import Request
 from moorage.core import keys
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
-from moorage.dialects.native.wire import KeyIn, KeyMadeOut, KeyOut, PageOut
+from moorage.dialects.native.wire import KeyIn, KeyMadeOut, KeyOut, KeyPatchIn, PageOut
+from moorage.kit.unset import UNSET
 
 
 def router(services: Services) -> APIRouter:
@@ -45,6 +46,33 @@ def router(services: Services) -> APIRouter:
         """Return one key."""
         async with callers.reading(request) as (tx, caller):
             return KeyOut.of(await keys.get(tx, caller, key_id))
+
+    @routes.patch("/{key_id}")
+    async def change_key(request: Request, key_id: str, body: KeyPatchIn) -> KeyOut:
+        """Change what the body names; the rest stays."""
+        given = body.model_fields_set
+        async with callers.writing(request) as (tx, caller):
+            changed = await keys.update(
+                tx,
+                caller,
+                key_id,
+                name=body.name if "name" in given else None,
+                scopes=body.scopes if "scopes" in given else UNSET,
+                disabled=body.disabled if "disabled" in given else None,
+                protected=body.protected if "protected" in given else None,
+            )
+        return KeyOut.of(changed)
+
+    @routes.post("/{key_id}/roll", status_code=201, response_model=KeyMadeOut)
+    async def roll_key(request: Request, key_id: str) -> Response:
+        """Replace a key by a new one; the old one stops at once."""
+        async with callers.writing(request) as (tx, caller):
+
+            async def work() -> KeyMadeOut:
+                return KeyMadeOut.of_new(await keys.roll(tx, caller, key_id))
+
+            answer = await answered_once(request, tx, caller, work, secrets=frozenset({"key"}))
+        return answer
 
     @routes.delete("/{key_id}")
     async def revoke_key(request: Request, key_id: str) -> KeyOut:

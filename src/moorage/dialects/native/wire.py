@@ -28,11 +28,12 @@ def _plain(text: str) -> str:
 Text = Annotated[str, AfterValidator(_plain)]
 
 
-def _time(at: datetime | None) -> str | None:
+def time_text(at: datetime | None) -> str | None:
+    """Write a time, or None."""
     return None if at is None else rfc3339(at)
 
 
-class _In(BaseModel):
+class Body(BaseModel):
     """A body: types as written, unknown fields ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
@@ -99,20 +100,20 @@ class DeviceOut(BaseModel):
             presence=PresenceOut(
                 status=presence.status,
                 reason=presence.reason,
-                last_contact_at=_time(presence.last_contact_at),
-                next_expected_at=_time(presence.next_expected_at),
+                last_contact_at=time_text(presence.last_contact_at),
+                next_expected_at=time_text(presence.next_expected_at),
             ),
             external_id=device.external_id,
             reference=device.reference,
             tags=list(device.tags),
             facts=dict(device.facts),
             created_at=rfc3339(device.created_at),
-            last_seen_at=_time(device.last_seen_at),
+            last_seen_at=time_text(device.last_seen_at),
             report_interval_s=device.interval_s,
             boot_id=device.boot_id,
             uptime_s=device.uptime_s,
             clock_skew_ms=device.skew_ms,
-            clone_suspected_at=_time(device.clone_suspected_at),
+            clone_suspected_at=time_text(device.clone_suspected_at),
         )
 
 
@@ -148,7 +149,7 @@ class DevicesOut(PageOut[DeviceOut]):
     counts: dict[str, int] | None = None
 
 
-class DeviceIn(_In):
+class DeviceIn(Body):
     """A device to make."""
 
     name: Text
@@ -157,7 +158,7 @@ class DeviceIn(_In):
     reference: Text | None = None
 
 
-class DevicePatchIn(_In):
+class DevicePatchIn(Body):
     """What to change of a device; an absent field stays, a null reference is taken away."""
 
     name: Text = ""
@@ -166,13 +167,13 @@ class DevicePatchIn(_In):
     reference: Text | None = None
 
 
-class InstallIn(_In):
+class InstallIn(Body):
     """How long a fresh install token is to live."""
 
     expires_in_s: int = Field(default=600, ge=60, le=30 * 86_400)
 
 
-class EnrollDeviceIn(_In):
+class EnrollDeviceIn(Body):
     """What a device tells of itself when it enrols; the rest comes with its first report."""
 
     device_id: Text | None = Field(default=None, max_length=128)
@@ -181,7 +182,7 @@ class EnrollDeviceIn(_In):
     hostname: Text | None = Field(default=None, max_length=256)
 
 
-class EnrollIn(_In):
+class EnrollIn(Body):
     """A token to redeem, and the key the device proposes."""
 
     install_token: Text | None = Field(default=None, max_length=128)
@@ -261,7 +262,7 @@ class EventOut(BaseModel):
             description=event.description,
             error_code=event.error_code,
             metadata=dict(event.metadata),
-            ended_at=_time(event.ended_at),
+            ended_at=time_text(event.ended_at),
         )
 
 
@@ -349,7 +350,7 @@ class ConfigOut(BaseModel):
                 state=view.applied.state,
                 revision=view.applied.revision,
                 error=view.applied.error,
-                reported_at=_time(view.applied.reported_at),
+                reported_at=time_text(view.applied.reported_at),
             ),
         )
 
@@ -363,12 +364,21 @@ class DeviceConfigOut(BaseModel):
     document: dict[str, Any]
 
 
-class KeyIn(_In):
+class KeyIn(Body):
     """A key to make. ``scopes`` absent or null means all; ``mode`` defaults to the caller's."""
 
     name: Text = Field(min_length=1, max_length=128)
     scopes: list[Text] | None = Field(default=None, max_length=64)
     mode: Literal["live", "test"] | None = None
+
+
+class KeyPatchIn(Body):
+    """What to change of a key; an absent field stays, null ``scopes`` are all."""
+
+    name: Text = Field(default="", min_length=1, max_length=128)
+    scopes: list[Text] | None = Field(default=None, max_length=64)
+    disabled: bool = False
+    protected: bool = False
 
 
 class KeyOut(BaseModel):
@@ -382,6 +392,8 @@ class KeyOut(BaseModel):
     created_at: str
     created_by: str
     revoked_at: str | None
+    disabled: bool
+    protected: bool
 
     @classmethod
     def of(cls, key: Key) -> "KeyOut":
@@ -409,5 +421,7 @@ def _key_fields(key: Key) -> dict[str, Any]:
         "scopes": None if key.scopes is None else sorted(key.scopes),
         "created_at": rfc3339(key.created_at),
         "created_by": key.created_by,
-        "revoked_at": _time(key.revoked_at),
+        "revoked_at": time_text(key.revoked_at),
+        "disabled": key.disabled_at is not None,
+        "protected": key.protected,
     }

@@ -100,6 +100,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_server_identity")),
     )
     op.create_table(
+        "stream_samples",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("device_at", sa.BigInteger(), nullable=True),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("stream_id", sa.Text(), nullable=False),
+        sa.Column("camera_fps", sa.Double(), nullable=True),
+        sa.Column("inference_fps", sa.Double(), nullable=True),
+        sa.Column("sharpness", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("device_id", "at", "id", name=op.f("pk_stream_samples")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "telemetry_samples",
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -194,12 +208,37 @@ def upgrade() -> None:
     )
     op.create_index("ix_devices_list", "devices", ["workspace_id", "live", "id"], unique=False)
     op.create_table(
+        "commands",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("arguments", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_commands_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", "id", name=op.f("pk_commands")),
+    )
+    op.create_index("ix_commands_open", "commands", ["open", "device_id"], unique=False)
+    op.create_table(
         "config_revisions",
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("own", sa.Text(), nullable=False),
+        sa.Column("lower", sa.Text(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("origins", sa.Text(), nullable=False),
+        sa.Column("changed", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
@@ -304,6 +343,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("protected", sa.Boolean(), nullable=False),
+        sa.Column("metadata", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_keys_device_id"), ondelete="CASCADE"
         ),
@@ -392,3 +434,43 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_report_ledger_received_at", "report_ledger", ["received_at"], unique=False)
+    op.create_table(
+        "service_states",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("image", sa.Text(), nullable=True),
+        sa.Column("restarts", sa.BigInteger(), nullable=True),
+        sa.Column("cpu_percent", sa.Double(), nullable=True),
+        sa.Column("memory_mb", sa.Double(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("reported_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("fk_service_states_device_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", "name", name=op.f("pk_service_states")),
+    )
+    op.create_table(
+        "stream_states",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("stream_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("pipeline_id", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_event_at", sa.BigInteger(), nullable=True),
+        sa.Column("camera_fps", sa.Double(), nullable=True),
+        sa.Column("inference_fps", sa.Double(), nullable=True),
+        sa.Column("sharpness", sa.Double(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("reported_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("fk_stream_states_device_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", "stream_id", name=op.f("pk_stream_states")),
+    )

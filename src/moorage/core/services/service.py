@@ -1,0 +1,62 @@
+"""Keeping and reading what devices report of their services."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from moorage.core import config
+from moorage.core.caller import Caller, DeviceRef, Scope
+from moorage.core.services import store
+from moorage.storage import Tx
+
+PROVISIONING = "provisioning"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as config and the device's last word have it; ``reported_at`` None: no word yet."""
+
+    name: str
+    state: str | None
+    image: str | None
+    restarts: int | None
+    cpu_percent: float | None
+    memory_mb: float | None
+    error: str | None
+    reported_at: datetime | None
+
+
+async def record(tx: Tx, states: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Keep what devices report, by device. Ingest calls this."""
+    for device_id, rows in sorted(states.items()):
+        await store.replace_states(tx, device_id, rows)
+
+
+async def list_services(tx: Tx, caller: Caller, device: DeviceRef) -> list[Service]:
+    """List a device's services, configured and reported, by name (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    configured = await config.services_of(tx, device)
+    told = {row.name: row for row in await store.states_of(tx, device.device_id)}
+    return [
+        Service(
+            name,
+            row.state,
+            row.image,
+            row.restarts,
+            row.cpu_percent,
+            row.memory_mb,
+            row.error,
+            row.reported_at,
+        )
+        if (row := told.get(name))
+        else Service(name, PROVISIONING, _image(configured[name]), None, None, None, None, None)
+        for name in sorted({*configured, *told})
+    ]
+
+
+def _image(own: Mapping[str, Any]) -> str | None:
+    image, tag = own.get("image"), own.get("tag")
+    if not isinstance(image, str):
+        return None
+    return f"{image}:{tag}" if isinstance(tag, str) and tag else image

@@ -1,0 +1,105 @@
+"""The stream tables and every statement on them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from moorage.core import timeline
+from moorage.core.caller import DeviceRef
+from moorage.core.streams.model import StreamRow
+from moorage.storage import Millis, Prepared, Row, Tx, table
+
+_states = table(
+    "stream_states",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("stream_id", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text),
+    sa.Column("pipeline_id", sa.Text),
+    sa.Column("started_at", Millis),
+    sa.Column("last_event_at", Millis),
+    sa.Column("camera_fps", sa.Double),
+    sa.Column("inference_fps", sa.Double),
+    sa.Column("sharpness", sa.Double),
+    sa.Column("error", sa.Text),
+    sa.Column("reported_at", Millis, nullable=False),
+)
+_rates = timeline.timeline_table(
+    "stream_samples",
+    sa.Column("stream_id", sa.Text, nullable=False),
+    sa.Column("camera_fps", sa.Double),
+    sa.Column("inference_fps", sa.Double),
+    sa.Column("sharpness", sa.Double),
+)
+
+_TOLD = ("status", "pipeline_id", "started_at", "camera_fps", "inference_fps", "sharpness", "error")
+
+
+async def replace_states(tx: Tx, device_id: str, rows: Sequence[StreamRow]) -> None:
+    """Make these the device's streams; one whose status changed has an event time of now."""
+    before = {row.stream_id: row for row in await states_of(tx, device_id)}
+    gone = set(before) - {row["stream_id"] for row in rows}
+    if gone:
+        await tx.run(
+            sa.delete(_states).where(
+                _states.c.device_id == device_id, _states.c.stream_id.in_(sorted(gone))
+            )
+        )
+    for row in rows:
+        known = before.get(row["stream_id"])
+        same = known is not None and known.status == row["status"]
+        values = {
+            **{name: row[name] for name in _TOLD},
+            "last_event_at": known.last_event_at if known is not None and same else tx.now,
+            "reported_at": tx.now,
+        }
+        key = {"device_id": device_id, "stream_id": row["stream_id"]}
+        await tx.run(
+            tx.engine.insert(_states)
+            .values(**key, **values)
+            .on_conflict_do_update(index_elements=list(key), set_=values)
+        )
+
+
+async def states_of(tx: Tx, device_id: str) -> Sequence[Row]:
+    """What the device last reported of its streams."""
+    return await tx.rows(
+        sa.select(_states).where(_states.c.device_id == device_id).order_by(_states.c.stream_id)
+    )
+
+
+_APPEND = Prepared(lambda _: sa.insert(_rates))
+
+
+async def append_rates(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rates."""
+    await tx.run_many(_APPEND, rows)
+
+
+async def rates(
+    tx: Tx, device: DeviceRef, window: timeline.Window, *, width_ms: int
+) -> Sequence[Row]:
+    """Mean rates by stream and bucket, ascending."""
+    at = sa.type_coerce(_rates.c.at, sa.BigInteger)
+    start = (at - at % sa.literal(width_ms, sa.BigInteger)).label("start")
+    return await tx.rows(
+        sa.select(
+            _rates.c.stream_id,
+            start,
+            *(
+                sa.func.avg(_rates.c[name]).label(name)
+                for name in ("camera_fps", "inference_fps", "sharpness")
+            ),
+        )
+        .where(_rates.c.device_id == device.device_id, *timeline.within(_rates, window))
+        .group_by(_rates.c.stream_id, sa.literal_column("2"))
+        .order_by(_rates.c.stream_id, sa.literal_column("2"))
+    )
+
+
+async def delete_some(
+    tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int
+) -> int:
+    """Delete old rates."""
+    return await timeline.delete_some(tx, _rates, device_ids, before=before, rows=rows)

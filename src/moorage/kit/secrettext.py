@@ -1,0 +1,31 @@
+"""Where secrets stand in what people write: under telling names, and as userinfo of URLs."""
+
+import re
+
+SECRET_NAMES = frozenset(
+    (
+        "password",
+        "passwd",
+        "secret",
+        "api_key",
+        "apikey",
+        "auth",
+        "authorization",
+        "token",
+        "access_token",
+        "credential",
+    )
+)
+
+# scheme://user:password@host - up to the last @ before the path, because passwords hold @ as well.
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a key's name says that its value is a secret."""
+    return name.lower() in SECRET_NAMES
+
+
+def without_userinfo(text: str) -> str:
+    """Take user and password out of every URL in a text."""
+    return _USERINFO.sub(r"\1", text)
