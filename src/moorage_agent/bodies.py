@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 from moorage_agent import clock
 
@@ -60,9 +60,7 @@ def emptied(report: Dict[str, Any], new_id: str) -> Dict[str, Any]:
     return bare
 
 
-def device_time(
-    composed: Tuple[float, float, str], present: clock.Instant, boot_id: str
-) -> Optional[str]:
+def device_time(composed: Tuple[float, float, str], present: clock.Instant, boot_id: str) -> str:
     """Return the present by the clock the body was written with.
 
     The server corrects a body's times by the difference to its own clock, so after this device's

@@ -11,8 +11,8 @@ import sqlite3
 import sys
 from typing import IO, Any, Dict, List, Optional
 
-from moorage_agent import __version__, facts
-from moorage_agent.enrol import NotEnrolled, enrol
+from moorage_agent import __version__, facts, keytext
+from moorage_agent.enrol import NotEnrolled, Trust, enrol, is_enrolled
 from moorage_agent.logs import Collector, configure
 from moorage_agent.loop import Agent, data_folder
 from moorage_agent.store import Store
@@ -22,8 +22,15 @@ from moorage_agent.transport import Transport
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run a command; return its exit code."""
     options = _parser().parse_args(arguments)
+    os.umask(0o077)  # nothing that this program makes is for others
     try:
         return int(options.command(options))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output left, as `head` does; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (NotEnrolled, ValueError) as error:
         return _fail(str(error))
     except (OSError, sqlite3.Error) as error:
@@ -41,7 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND")
     parser.set_defaults(command=lambda _options: _usage(parser), dir=None)
-    enrolling = commands.add_parser("enroll", help="redeem a token and remember the key")
+    enrolling = commands.add_parser(
+        "enroll",
+        help="redeem a token and remember the key",
+        description="Redeems a token and remembers the key that came of it. Without a token, or "
+        "with the one that was redeemed already, it says whether this device is enrolled.",
+    )
     enrolling.add_argument("--server", required=True, help="URL of the server")
     enrolling.add_argument(
         "--token",
@@ -51,10 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--token-file", help="file that holds the token; - is standard input")
     enrolling.add_argument("--name", help="name for a device made by a provisioning token")
     enrolling.add_argument("--ca-file", help="certificates (PEM) to trust")
-    enrolling.add_argument("--pin", help="sha256:HEX of the server's certificate, instead of a CA")
+    enrolling.add_argument(
+        "--pin", help="sha256:HEX, the digest of the server's certificate (DER), instead of a CA"
+    )
     enrolling.set_defaults(command=_enroll)
     running = commands.add_parser("run", help="report until stopped")
     running.add_argument("--once", action="store_true", help="deliver one report and end")
+    running.add_argument(
+        "--retired-exit",
+        type=int,
+        default=0,
+        metavar="CODE",
+        help="exit code when the device was deleted on the server (default 0); another one lets a "
+        "service manager restart after everything else",
+    )
     running.set_defaults(command=_run)
     status = commands.add_parser("status", help="say what the store holds")
     status.add_argument("--json", action="store_true", help="as JSON")
@@ -62,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
     for command in (enrolling, running, status, version):
-        command.add_argument("--dir", help="folder of the store")
+        command.add_argument(
+            "--dir",
+            help="folder of the store (default: MOORAGE_AGENT_DIR, else /var/lib/moorage-agent for "
+            "root and ~/.local/share/moorage-agent for others)",
+        )
     return parser
 
 
@@ -80,30 +106,50 @@ def _open(options: argparse.Namespace, boot_id: str) -> Store:
 
 def _enroll(options: argparse.Namespace) -> int:
     token = _token(options)
+    server = options.server.rstrip("/")
+    trust = Trust(_certificates(options.ca_file), options.pin)
+    transport = Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)
     store = _open(options, facts.boot_id())
     try:
-        transport = Transport(options.server, ca_file=options.ca_file, pin=options.pin)
-        told = enrol(
-            store, transport, server=options.server.rstrip("/"), token=token, name=options.name
-        )
-        store.put(ca_file=options.ca_file and os.path.abspath(options.ca_file), pin=options.pin)
+        if is_enrolled(store, server, token):
+            if trust != Trust():
+                store.put(**trust._asdict())
+            print("enrolled already as %s" % store.get("device_id"))
+            return 0
+        if token is None:
+            raise ValueError("give a token: MOORAGE_TOKEN, --token-file or --token")
+        name = options.name
+        told = enrol(store, transport, server=server, token=token, name=name, trust=trust)
     finally:
         store.close()
     print("enrolled as %s in workspace %s" % (told["device_id"], told.get("workspace")))
     return 0
 
 
-def _token(options: argparse.Namespace) -> str:
+def _certificates(path: Optional[str]) -> Optional[str]:
+    """Return the certificates' text, which is kept: the file may go, or be out of reach later."""
+    if not path:
+        return None
+    with open(path, encoding="ascii", errors="ignore") as file:
+        return file.read(4 * 1024 * 1024)
+
+
+def _token(options: argparse.Namespace) -> Optional[str]:
+    """Return the token that was given, checked for its form, or None. Raises ValueError."""
     if options.token:
-        return str(options.token).strip()
-    if options.token_file == "-":  # noqa: S105 - a file name
-        return sys.stdin.readline().strip()
-    if options.token_file:
-        with open(options.token_file, encoding="utf-8") as file:
-            return file.read(1024).strip()
-    token = os.environ.get("MOORAGE_TOKEN", "").strip()
+        token = str(options.token)
+    elif options.token_file == "-":  # noqa: S105 - a file name
+        token = sys.stdin.readline(1024)
+    elif options.token_file:
+        with open(options.token_file, encoding="utf-8", errors="replace") as file:
+            token = file.read(1024)
+    else:
+        token = os.environ.get("MOORAGE_TOKEN", "")
+    token = token.strip()
     if not token:
-        raise ValueError("give a token: MOORAGE_TOKEN, --token-file or --token")
+        return None
+    if keytext.kind_of(token) == "adk":
+        raise ValueError("this is a device's key; enrolling takes an inst_ or apt_ token")
     return token
 
 
@@ -115,24 +161,40 @@ def _run(options: argparse.Namespace) -> int:
     store = _open(options, boot_id)
     lock = _lock(folder)
     try:
-        if store.get("retired"):
-            _say("this device was deleted on the server; enrol it anew to use it again")
-            return 0
-        server = store.get("server")
-        if server is None or store.get("key") is None:
-            _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
-            return 1
-        trust = {"ca_file": store.get("ca_file"), "pin": store.get("pin")}
-        agent = Agent(
-            store, folder, collector, boot_id=boot_id, transport=lambda: Transport(server, **trust)
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: agent.stop())
-        agent.run(once=options.once)
-        return 1 if options.once and not agent.delivered else 0
+        while True:
+            if store.get("retired"):
+                _say("this device was deleted on the server; enrol it anew to use it again")
+                return int(options.retired_exit)
+            server = store.get("server")
+            if server is None or store.get("key") is None:
+                _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
+                return 1
+            agent = _agent(store, folder, collector, boot_id=boot_id, server=server)
+            agent.run(once=options.once)
+            if store.get("retired") and not options.once:
+                return int(options.retired_exit)
+            if not agent.enrolled_anew:
+                break
+        if options.once and not agent.delivered():
+            return _fail("not delivered: " + (agent.failure or "stopped before an answer"))
+        return 0
     finally:
         store.close()
         lock.close()
+
+
+def _agent(store: Store, folder: str, collector: Collector, *, boot_id: str, server: str) -> Agent:
+    ca_pem, pin = store.get("ca_pem"), store.get("pin")
+    agent = Agent(
+        store,
+        folder,
+        collector,
+        boot_id=boot_id,
+        transport=lambda: Transport(server, ca_pem=ca_pem, pin=pin),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: agent.stop())
+    return agent
 
 
 def _say(text: str) -> None:
@@ -157,10 +219,9 @@ def _lock(folder: str) -> IO[str]:
 def _status(options: argparse.Namespace) -> int:
     store = _open(options, facts.boot_id())
     try:
-        found: Dict[str, Any] = {
-            name: store.get(name)
-            for name in ("device_id", "workspace", "server", "last_acknowledged_at", "last_error")
-        }
+        names = ("device_id", "workspace", "server", "last_acknowledged_at", "last_error")
+        found: Dict[str, Any] = {name: store.get(name) for name in names}
+        found["report_interval_s"] = float(store.get("interval_s") or 30)
         found["enrolled"] = store.get("key") is not None
         found["retired"] = store.get("retired") is not None
         found.update(store.counts())

@@ -4,8 +4,10 @@ import time
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-# Counts through suspend where the system has such a clock.
-_STEADY = getattr(time, "CLOCK_BOOTTIME", None)
+# Counts through suspend: Linux has this clock for it, elsewhere the monotonic one does so.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+# The years that a date can be made of; a battery that died may give any other.
+_EARLIEST, _LATEST = 0.0, 253402300799.0
 
 
 class Instant(NamedTuple):
@@ -17,12 +19,11 @@ class Instant(NamedTuple):
 
 def now() -> Instant:
     """Read both clocks."""
-    steady = time.monotonic() if _STEADY is None else time.clock_gettime(_STEADY)
-    return Instant(time.time(), steady)
+    return Instant(time.time(), time.clock_gettime(_STEADY))
 
 
 def rfc3339(wall: float) -> str:
     """``2026-04-28T12:00:00.000Z``."""
-    milliseconds = round(wall * 1000)
+    milliseconds = round(min(max(wall, _EARLIEST), _LATEST) * 1000)
     at = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
     return at.strftime("%Y-%m-%dT%H:%M:%S") + ".%03dZ" % (milliseconds % 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import random
@@ -9,13 +10,15 @@ import socket
 import time
 import uuid
 from http.client import HTTPConnection
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from moorage_agent import __version__, keytext
 from moorage_agent.store import Store
 from moorage_agent.transport import Answer, Transport, Unreachable
 
 _TRIES = 6
+_LONGEST_PAUSE_S = 30.0
+_TRY_AGAIN = (429, 500, 502, 503, 504)
 _DOCKER_SOCKET = "/var/run/docker.sock"
 
 
@@ -23,8 +26,31 @@ class NotEnrolled(Exception):
     """The server said no, or nothing; the text says what to do next."""
 
 
-def enrol(
-    store: Store, transport: Transport, *, server: str, token: str, name: Optional[str] = None
+class Trust(NamedTuple):
+    """How the server proves that it is the one: certificates (PEM text), or a pin, or neither."""
+
+    ca_pem: Optional[str] = None
+    pin: Optional[str] = None
+
+
+def is_enrolled(store: Store, server: str, token: Optional[str]) -> bool:
+    """Whether there is nothing to redeem: enrolled there, and no token or the one used for it.
+
+    An installer that is run again brings the token it brought before, spent by now.
+    """
+    if store.get("key") is None or store.get("server") != server or store.get("retired"):
+        return False
+    return token is None or _digest(token) == store.get("redeemed_token")
+
+
+def enrol(  # noqa: PLR0913 - what a person may say about enrolling
+    store: Store,
+    transport: Transport,
+    *,
+    server: str,
+    token: str,
+    name: Optional[str] = None,
+    trust: Trust = Trust(),  # noqa: B008 - immutable
 ) -> Dict[str, Any]:
     """Redeem the token and remember what was answered.
 
@@ -36,52 +62,79 @@ def enrol(
 
     """
     kind = keytext.kind_of(token)
-    key = store.get("proposed_key")
-    if key is None:
-        key = keytext.new_device_key()
-        store.put(proposed_key=key)
+    key = _proposed_key(store, token)
     body: Dict[str, Any] = {"device_key": key, "device": _about(name)}
     if kind == "apt":
         body["provisioning_token"] = token
         body["device"]["device_id"] = _external_id(store)
-    else:
+    elif kind == "inst":
         body["install_token"] = token
+    else:
+        raise ValueError("this is a device's key; enrolling takes an inst_ or apt_ token")
     answer = _ask(transport, json.dumps(body).encode("utf-8"))
-    if answer.status == 401:
-        # Spent by another key, unknown or expired: a later token shall start with a fresh key.
-        store.put(proposed_key=None)
-    if answer.status != 200 or answer.body is None or "device_id" not in answer.body:
+    told = answer.body or {}
+    if answer.status != 200 or not told.get("device_id"):
         raise NotEnrolled(_explain(answer))
-    told = answer.body
-    same = store.get("device_id") in (None, told["device_id"])
-    if not same:
-        store.forget_reports()
-    store.put(
-        key=key,
+    device_id = str(told["device_id"])
+    store.enrolled(
+        anew=store.get("device_id") not in (None, device_id),
+        key=_given_key(told) or key,
         proposed_key=None,
+        proposed_for=None,
+        redeemed_token=_digest(token),
+        # The address that was given, not the one in the answer: a key goes where its owner says.
         server=server,
-        device_id=str(told["device_id"]),
+        device_id=device_id,
         workspace=str(told.get("workspace", "")),
         interval_s=str(told.get("report_interval_s", 30)),
         retired=None,
         last_error=None,
+        **trust._asdict(),
     )
     return told
 
 
+def _proposed_key(store: Store, token: str) -> str:
+    """Return the key to propose with this token, the same one each time, on disk.
+
+    It stays with its token whatever is answered: the token may have been redeemed with it.
+    """
+    key, made_for = store.get("proposed_key"), store.get("proposed_for")
+    if key is None or made_for not in (None, _digest(token)):
+        key = keytext.new_device_key()
+    store.put(proposed_key=key, proposed_for=_digest(token))
+    return key
+
+
+def _given_key(told: Dict[str, Any]) -> Optional[str]:
+    """Return the key of an answer that gives another than the proposed one."""
+    try:
+        given = str(told.get("device_key"))
+        return given if keytext.kind_of(given) == "adk" else None
+    except ValueError:
+        return None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8")).hexdigest()
+
+
 def _ask(transport: Transport, body: bytes) -> Answer:
-    pause = 1.0
+    longest = 1.0
     for attempt in range(_TRIES):
+        wish = 0.0
+        last = attempt == _TRIES - 1
         try:
             answer = transport.post("/v1/enroll", body)
         except Unreachable as error:
-            if attempt == _TRIES - 1:
+            if last:
                 raise NotEnrolled("the server cannot be reached: %s" % error) from error
         else:
-            if answer.status not in (429, 502, 503, 504) or attempt == _TRIES - 1:
+            if answer.status not in _TRY_AGAIN or last:
                 return answer
-        time.sleep(random.uniform(0, pause))
-        pause = min(pause * 2, 10.0)
+            wish = answer.retry_after_s or 0.0
+        time.sleep(min(wish + random.uniform(0, longest), _LONGEST_PAUSE_S))
+        longest = min(longest * 2, 10.0)
     raise AssertionError("unreachable")
 
 
@@ -119,10 +172,7 @@ def _docker_id() -> Optional[str]:
 
 
 def _explain(answer: Answer) -> str:
-    detail = str((answer.body or {}).get("detail", ""))
-    if answer.body is None:
-        return (
-            "something answered %d that is not a Moorage server; check --server, and whether a "
-            "proxy or a sign-in page stands in between" % answer.status
-        )
-    return "the server refused (%d): %s" % (answer.status, detail or "no reason given")
+    text = answer.explained()
+    if (answer.body or {}).get("code") in ("token_invalid", "token_expired"):
+        text += "; ask the owner of the device for a fresh token"
+    return keytext.redacted(text)

@@ -5,6 +5,7 @@ import secrets
 import zlib
 
 _FORM = re.compile(r"(adk|inst|apt)_[0-9a-f]{48}")
+_SECRET = re.compile(r"\b(adk|inst|apt|sk_live|sk_test)_[0-9a-f]{16,}")
 
 
 def new_device_key() -> str:
@@ -26,6 +27,11 @@ def kind_of(text: str) -> str:
     if _checksum(text[:-8]) != text[-8:]:
         raise ValueError("the token is mistyped (its checksum is wrong); copy it once more")
     return found.group(1)
+
+
+def redacted(text: str) -> str:
+    """Return the text with any key or token in it cut down to its kind."""
+    return _SECRET.sub(r"\1_***", text)
 
 
 def _checksum(head: str) -> str:

@@ -6,16 +6,18 @@ import os
 import platform
 import queue
 import random
-import threading
+import sqlite3
 import uuid
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from moorage_agent import __version__, bodies, clock, facts, step
+from moorage_agent import __version__, answers, bodies, clock, facts, keytext, step
 from moorage_agent.logs import Collector, log
+from moorage_agent.outbox import Row
+from moorage_agent.sender import Sender
 from moorage_agent.step import BACKFILL, LIVE
 from moorage_agent.store import Store, Waiting
 from moorage_agent.telemetry import Probe
-from moorage_agent.transport import Answer, Transport, Unreachable
+from moorage_agent.transport import Transport, Unreachable
 
 _WAKE_EVERY_S = 0.5
 _TIDY_EVERY_S = 600.0
@@ -23,35 +25,7 @@ _JUMP_S = 2.0
 # Rows older than so many intervals are history and go by the backfill lane.
 _PAST_INTERVALS = 3
 _PAST_LEAST_S = 90.0
-
-
-class Sender(threading.Thread):
-    """One lane's requests, so that a hanging one delays neither the samples nor the other lane."""
-
-    def __init__(self, lane: str, transport: Transport, inbox: "queue.Queue[Any]") -> None:
-        """Answers go to ``inbox`` as (lane, waiting, answer or Unreachable)."""
-        super().__init__(name="send-" + lane, daemon=True)
-        self.lane = lane
-        self.jobs: "queue.Queue[Optional[Any]]" = queue.Queue()
-        self.transport = transport
-        self._inbox = inbox
-
-    def run(self) -> None:
-        """Send until told to stop."""
-        while True:
-            job = self.jobs.get()
-            if job is None:
-                self.transport.close()
-                return
-            waiting, headers = job
-            outcome: Any
-            try:
-                outcome = self.transport.post("/v1/reports", waiting.body, headers)
-            except Unreachable as error:
-                outcome = error
-            except Exception as error:  # noqa: BLE001 - a lane that dies would be silent for ever
-                outcome = Unreachable("%s: %s" % (type(error).__name__, error))
-            self._inbox.put((self.lane, waiting, outcome))
+_MOST_UNSAVED = 1000
 
 
 class Agent:
@@ -68,21 +42,25 @@ class Agent:
     ) -> None:
         """Keep the parts; ``transport`` makes one connection holder for each lane."""
         self._store = store
-        self._folder = folder
         self._collector = collector
         self._boot_id = boot_id
-        self._key = store.get("key") or ""
-        self._inbox: "queue.Queue[Any]" = queue.Queue()
+        self._identity = self._stored_identity()
+        # Not a Queue: the put of that one must not be called from a signal handler.
+        self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in (LIVE, BACKFILL)}
         self._probe = Probe(folder)
-        self._told: Optional[Dict[str, Any]] = None
-        self._pending_facts: Optional[Dict[str, Any]] = None
+        self._facts = facts.Teller(folder)
         self._under_way: Dict[str, Waiting] = {}
+        self._unsaved: List[Row] = []
+        self._disk_fails = False
+        self._urgent = False
+        self._composed = False
         self._wall_offset: Optional[float] = None
-        self._tidied_at = 0.0
+        self._tidied_at: Optional[float] = None
         self._stopping = False
-        self.delivered = 0
+        # Why the last attempt came to nothing, if it did; whether the key is another one by now.
         self.failure: Optional[str] = None
+        self.enrolled_anew = False
         interval = float(store.get("interval_s") or 30)
         # A second to measure over, so that the first report has figures already.
         self._state = step.State(interval_s=interval, next_report_at=clock.now().steady + 1.0)
@@ -99,33 +77,72 @@ class Agent:
         self._begin()
         try:
             while not self._stopping and not self._state.retired:
-                self._take(self._tick())
+                try:
+                    self._heed(self._tick())
+                except sqlite3.OperationalError as error:
+                    self._on_disk_failure(error)
                 self._wait_for_answers()
-                if once and (self.delivered or self.failure):
+                if once and (self.failure or self.delivered()):
                     return
         finally:
-            self._store.add(self._collector.take())
+            self._keep(self._collector.take(ending=True))
             for sender in self._senders.values():
-                sender.jobs.put(None)
+                sender.end()
+
+    def delivered(self) -> bool:
+        """Whether a live report of this run has arrived, and none waits."""
+        return self._composed and self._store.first_waiting(LIVE) is None
 
     def _begin(self) -> None:
         log.info("agent %s started on %s", __version__, platform.node())
-        event = {
+        self._happened("agent.started", "the agent started", {"agent_version": __version__})
+        # The clock may have been set since the agent ran last, in this same boot.
+        self._store.mend(clock.now())
+
+    def _happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
+        row = {
             "id": str(uuid.uuid4()),
-            "event": "agent.started",
+            "event": event,
             "entity_type": "device",
-            "description": "the agent started",
-            "metadata": {"agent_version": __version__},
+            "description": description,
+            "metadata": metadata,
         }
-        self._store.add([("events", clock.now(), event)])
+        self._keep([("events", clock.now(), row)])
+
+    # --- what the disk must hold
+
+    def _keep(self, rows: List[Row]) -> None:
+        """Commit rows, with those that an earlier failure left; a full disk costs the oldest."""
+        self._unsaved += rows
+        if not self._unsaved:
+            return
+        try:
+            self._store.add(self._unsaved)
+        except sqlite3.OperationalError as error:
+            del self._unsaved[:-_MOST_UNSAVED]
+            self._on_disk_failure(error)
+            return
+        self._unsaved = []
+        if self._disk_fails:
+            self._disk_fails = False
+            log.warning("the store can be written again")
+
+    def _on_disk_failure(self, error: Exception) -> None:
+        """Say it once, and go on: nobody shall have to visit a box because its disk was full."""
+        self.failure = "the store cannot be used: %s" % error
+        if not self._disk_fails:
+            self._disk_fails = True
+            log.error("%s", self.failure)
+
+    # --- from the world to step
 
     def _tick(self) -> step.Tick:
         now = clock.now()
         self._watch_clock(now)
-        rows = self._collector.take()
-        if rows:
-            self._store.add(rows)
-        if now.steady - self._tidied_at > _TIDY_EVERY_S:
+        self._keep(self._collector.take())
+        if self._stored_identity() != self._identity:
+            self._on_other_identity()
+        if self._tidied_at is None or now.steady - self._tidied_at > _TIDY_EVERY_S:
             self._tidied_at = now.steady
             self._store.tidy(now)
         return step.Tick(
@@ -133,28 +150,30 @@ class Agent:
             waiting={
                 lane: self._store.first_waiting(lane) is not None for lane in (LIVE, BACKFILL)
             },
+            urgent=self._urgent,
             backlog=self._store.has_rows_before(self._past_before(now)),
         )
 
     def _past_before(self, now: clock.Instant) -> float:
         return now.steady - max(_PAST_INTERVALS * self._state.interval_s, _PAST_LEAST_S)
 
+    def _stored_identity(self) -> Tuple[Optional[str], Optional[str]]:
+        return self._store.get("server"), self._store.get("key")
+
+    def _on_other_identity(self) -> None:
+        self.enrolled_anew = True
+        self._stopping = True
+
     def _watch_clock(self, now: clock.Instant) -> None:
         offset = now.wall - now.steady
         before, self._wall_offset = self._wall_offset, offset
         if before is None or abs(offset - before) <= _JUMP_S:
             return
-        log.warning(
-            "the clock was set by %+.1f s; times not yet reported are mended", offset - before
-        )
-        event = {
-            "id": str(uuid.uuid4()),
-            "event": "agent.clock_jumped",
-            "entity_type": "device",
-            "description": "the device's clock was set",
-            "metadata": {"seconds": round(offset - before, 3)},
-        }
-        self._store.add([("events", now, event)])
+        self._store.mend(now)
+        seconds = round(offset - before, 3)
+        log.warning("the clock was set by %+.1f s; times not yet reported are mended", seconds)
+        self._happened("agent.clock_jumped", "the device's clock was set", {"seconds": seconds})
+        self._urgent = True
 
     def _wait_for_answers(self) -> None:
         try:
@@ -163,25 +182,48 @@ class Agent:
             return
         if arrived is not None:
             lane, waiting, outcome = arrived
-            self._take(self._message(lane, waiting, outcome))
+            self._heed(self._message(lane, waiting, outcome))
 
-    def _take(self, message: step.Message) -> None:
+    def _message(self, lane: str, waiting: Waiting, outcome: Any) -> step.Message:
+        now, luck = clock.now().steady, random.random()
+        if isinstance(outcome, Unreachable):
+            return step.Failed(lane, now, str(outcome), luck)
+        message = answers.message_of(outcome, lane=lane, chain=waiting.chain, now=now, luck=luck)
+        gone = waiting.epoch != self._store.epoch(lane)
+        if gone and not isinstance(message, (step.Retired, step.KeyRefused)):
+            return step.Superseded(lane)
+        return message
+
+    # --- from step to the world
+
+    def _heed(self, message: step.Message) -> None:
+        self._note_failure(message)
         self._state, effects = step.step(self._state, message)
         for effect in effects:
-            self._carry_out(effect)
+            try:
+                self._carry_out(effect)
+            except sqlite3.OperationalError as error:
+                self._on_disk_failure(error)
+                lane = getattr(effect, "lane", None)
+                if lane is not None:
+                    # As if it had not been answered: what is on the disk is what counts.
+                    failed = step.Failed(lane, clock.now().steady, str(error), random.random())
+                    self._state, _ = step.step(self._state, failed)
+
+    def _note_failure(self, message: step.Message) -> None:
+        if isinstance(message, step.Failed):
+            self.failure = message.reason
+        elif isinstance(message, step.KeyRefused):
+            self.failure = "the server refuses this device's key"
+        elif isinstance(message, step.Forked) and self._state.lanes[message.lane].failures:
+            self.failure = "the server has another history of this store again and again"
 
     def _carry_out(self, effect: step.Effect) -> None:
         now = clock.now()
         if isinstance(effect, step.Measure):
-            self._store.add([("telemetry", now, self._probe.sample())])
+            self._keep([("telemetry", now, self._probe.sample())])
         elif isinstance(effect, step.Compose):
-            past = self._past_before(now)
-            self._send(
-                effect.lane,
-                self._store.compose(
-                    effect.lane, self._head(effect.lane, now), now, past_before=past
-                ),
-            )
+            self._send(effect.lane, self._compose(effect.lane, now))
         elif isinstance(effect, step.Send):
             waiting = self._store.first_waiting(effect.lane)
             if waiting is not None:
@@ -195,40 +237,49 @@ class Agent:
         elif isinstance(effect, step.Note):
             getattr(log, effect.severity)(effect.text)
             if effect.severity != "info":
-                self._store.put(last_error=effect.text)
+                self._store.put(last_error=keytext.redacted(effect.text))
         else:
             self._store.put(retired="yes", last_error="the device was deleted on the server")
 
-    def _head(self, lane: str, now: clock.Instant) -> Dict[str, Any]:
-        head: Dict[str, Any] = {
-            "sent_at": clock.rfc3339(now.wall),
-            "boot_id": self._boot_id,
-            "uptime_s": facts.uptime_s(),
-        }
+    def _compose(self, lane: str, now: clock.Instant) -> Waiting:
+        head: Dict[str, Any] = {"sent_at": clock.rfc3339(now.wall), "boot_id": self._boot_id}
+        uptime_s = facts.uptime_s()
+        if uptime_s is not None:
+            head["uptime_s"] = uptime_s
+        alone = False
         if lane == LIVE:
-            told = facts.collect(self._folder, self._senders[LIVE].transport.local_address())
-            if told != self._told:
-                head["facts"] = self._pending_facts = told
-        return {name: value for name, value in head.items() if value is not None}
+            told, alone = self._facts.tell(now.steady, self._senders[LIVE].local_address())
+            if told is not None:
+                head["facts"] = told
+        waiting = self._store.compose(
+            lane, head, now, past_before=self._past_before(now), rows=not alone
+        )
+        if lane == LIVE:
+            self._composed = True
+            self._urgent = alone  # what had to stay behind follows at once
+        return waiting
 
     def _send(self, lane: str, waiting: Waiting) -> None:
-        headers = {"Authorization": "Bearer " + self._key}
-        present = bodies.device_time(waiting.composed, clock.now(), self._boot_id)
-        if present is not None:
-            headers["Moorage-Device-Time"] = present
+        server, key = identity = self._stored_identity()
+        if identity != self._identity or server is None:
+            # Enrolled anew in between: the new key is not for this connection's server.
+            self._on_other_identity()
+            return
+        headers = {
+            "Authorization": "Bearer %s" % key,
+            "Moorage-Device-Time": bodies.device_time(waiting.composed, clock.now(), self._boot_id),
+        }
         self._under_way[lane] = waiting
-        self._senders[lane].jobs.put((waiting, headers))
+        self._senders[lane].send(waiting, headers)
 
     def _settle(self, lane: str, now: clock.Instant) -> None:
-        self._store.acknowledge(self._under_way.pop(lane), now)
-        if lane == LIVE and self._pending_facts is not None:
-            self._told, self._pending_facts = self._pending_facts, None
-        self._store.put(interval_s=str(self._state.interval_s))
-        self.delivered += 1
+        self._store.acknowledge(self._under_way[lane], now, interval_s=self._state.interval_s)
+        self.failure = None
+        if lane == LIVE:
+            self._facts.acknowledged()
 
     def _resolve_fork(self, fork: step.ResolveFork) -> None:
-        ours = self._store.resolve_fork(fork.lane, fork.sequence, fork.chain)
-        if ours:
+        if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
             log.warning(
                 "the server was set back to report %d; sending again from there", fork.sequence
             )
@@ -239,47 +290,17 @@ class Agent:
             )
 
     def _set_aside(self, effect: step.SetAside, now: clock.Instant) -> None:
-        waiting = self._under_way.pop(effect.lane)
+        waiting = self._under_way[effect.lane]
         if self._store.set_aside(waiting, effect.status, effect.detail, now):
             log.error(
                 "the server cannot take report %d (%d: %s); set aside, its place goes emptied",
                 *(waiting.sequence, effect.status, effect.detail),
             )
         else:
-            log.error("the server refuses an empty report: %s", effect.detail)
-
-    def _message(  # noqa: PLR0911 - one return an answer reads best
-        self, lane: str, waiting: Waiting, outcome: Any
-    ) -> step.Message:
-        now, luck = clock.now().steady, random.random()
-        if isinstance(outcome, Unreachable):
-            self.failure = str(outcome)
-            return step.Failed(lane, now, str(outcome), luck)
-        answer: Answer = outcome
-        body = answer.body or {}
-        code = body.get("code")
-        detail = str(body.get("detail", ""))[:300]
-        if answer.status == 200 and body.get("chain") == waiting.chain:
-            return step.Acknowledged(lane, now, _number(body.get("report_interval_s")))
-        if answer.status in (401, 403) and code is not None:
-            self.failure = "the server refuses the key: %s" % detail
-            return step.KeyRefused(lane, now, luck)
-        if answer.status == 409 and isinstance(body.get("sequence"), int):
-            return step.Forked(lane, now, body["sequence"], str(body.get("chain", "")))
-        if answer.status == 410 and code == "device_retired":
-            return step.Retired(lane)
-        if answer.status in (413, 422) and code is not None:
-            return step.Unacceptable(lane, now, answer.status, detail)
-        reason = "the server answered %d %s" % (answer.status, detail)
-        if code is None:
-            # A captive portal or a proxy answers for the server; nothing it says counts.
-            reason = "something that is not the server answered %d" % answer.status
-        self.failure = reason.strip()
-        return step.Failed(lane, now, self.failure, luck, answer.retry_after_s)
-
-
-def _number(value: Any) -> Optional[float]:
-    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+            self.failure = "the server refuses an empty report: %s" % effect.detail
+            log.error("%s", self.failure)
+        if effect.lane == LIVE:
+            self._facts.refused(now.steady)
 
 
 def data_folder(chosen: Optional[str]) -> str:
@@ -292,6 +313,3 @@ def data_folder(chosen: Optional[str]) -> str:
     if os.geteuid() == 0:
         return "/var/lib/moorage-agent"
     return os.path.expanduser("~/.local/share/moorage-agent")
-
-
-__all__: List[str] = ["Agent", "data_folder"]

@@ -120,7 +120,14 @@ class Retired:
     lane: str
 
 
-Message = Union[Tick, Acknowledged, Failed, KeyRefused, Forked, Unacceptable, Retired]
+@dataclass(frozen=True)
+class Superseded:
+    """An answer to a report that is not there any more: the store began anew meanwhile."""
+
+    lane: str
+
+
+Message = Union[Tick, Acknowledged, Failed, KeyRefused, Forked, Unacceptable, Retired, Superseded]
 
 # --- effects
 
@@ -197,13 +204,18 @@ def step(state: State, message: Message) -> Tuple[State, List[Effect]]:
     lane = replace(state.lanes[message.lane], in_flight=False)
     if isinstance(message, Acknowledged):
         return _on_acknowledged(state, lane, message)
-    if isinstance(message, Failed):
+    effects: List[Effect] = []
+    if isinstance(message, Superseded):
+        pass  # what it held is in the new epoch, and the next tick sends it
+    elif isinstance(message, Failed):
         lane, effects = _after_failure(lane, message)
     elif isinstance(message, KeyRefused):
         lane, effects = _after_refusal(lane, message)
     elif isinstance(message, Forked):
-        # Resolved in the store; a second fork in a row waits, so that two copies do not race.
-        lane = _paused(lane, message.now, 0.0 if lane.failures == 0 else FIRST_PAUSE_S)
+        # Resolved in the store; further forks in a row wait, so that two copies do not race and a
+        # server that forgets is not asked for ever.
+        pause = 0.0 if lane.failures == 0 else _longest_pause(lane)
+        lane = _paused(lane, message.now, pause)
         effects = [ResolveFork(message.lane, message.sequence, message.chain)]
     else:
         lane = _paused(lane, message.now, 0.0 if lane.failures == 0 else LONGEST_PAUSE_S)
@@ -255,8 +267,8 @@ def _on_acknowledged(state: State, lane: Lane, message: Acknowledged) -> Tuple[S
 
 
 def _after_failure(lane: Lane, message: Failed) -> Tuple[Lane, List[Effect]]:
-    longest = min(FIRST_PAUSE_S * 2 ** min(lane.failures, 10), LONGEST_PAUSE_S)
-    pause = longest * message.luck  # full jitter: a fleet that was cut off comes back spread
+    # Full jitter: a fleet that was cut off comes back spread.
+    pause = _longest_pause(lane) * message.luck
     if message.retry_after_s is not None:
         pause += min(max(message.retry_after_s, 0.0), LONGEST_REFUSED_PAUSE_S)
     effects: List[Effect] = []
@@ -281,6 +293,10 @@ def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[Effect]]
         )
     lane = replace(lane, refusals=lane.refusals + 1, not_before=message.now + pause)
     return lane, effects
+
+
+def _longest_pause(lane: Lane) -> float:
+    return float(min(FIRST_PAUSE_S * 2 ** min(lane.failures, 10), LONGEST_PAUSE_S))
 
 
 def _paused(lane: Lane, now: float, pause: float) -> Lane:

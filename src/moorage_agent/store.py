@@ -1,26 +1,20 @@
 """What the agent keeps on disk: its key, rows not yet reported, reports not yet acknowledged.
 
-One SQLite file, one writer, ``synchronous=FULL``: every method is one transaction, so a power cut
-at any instant leaves the state before or after it.
+Every method is one transaction, so a power cut at any instant leaves the state before or after it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import uuid
-from contextlib import contextmanager
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from moorage_agent import bodies, clock
+from moorage_agent.database import Database
+from moorage_agent.outbox import Outbox, Row
 from moorage_agent.step import BACKFILL, LIVE
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS rows (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, part TEXT NOT NULL, wall REAL NOT NULL,
-    steady REAL NOT NULL, boot TEXT NOT NULL, body TEXT NOT NULL, bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS reports (
     lane TEXT NOT NULL, epoch TEXT NOT NULL, sequence INTEGER NOT NULL, chain TEXT NOT NULL,
     body BLOB, wall REAL NOT NULL, steady REAL NOT NULL, boot TEXT NOT NULL,
@@ -32,8 +26,6 @@ CREATE TABLE IF NOT EXISTS set_aside (
     detail TEXT NOT NULL, body BLOB);
 """
 
-# The oldest telemetry goes before logs; events and command results are never let go silently.
-_LET_GO = ("telemetry", "logs")
 _ACKNOWLEDGED_KEPT_S = 24 * 3600
 _CHAIN_KEPT_S = 7 * 24 * 3600
 _MOST_SET_ASIDE = 20
@@ -61,18 +53,14 @@ class Store:
         acknowledged_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         """Open or make the file, owner-only. Raises OSError or sqlite3.Error."""
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, "agent.db")
-        if not os.path.exists(path):
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        self._db = Database(folder)
+        self._db.script(_SCHEMA)
+        self._outbox = Outbox(self._db, boot_id=boot_id, budget_bytes=waiting_bytes)
         self._boot = boot_id
-        self._waiting_bytes = waiting_bytes
         self._acknowledged_bytes = acknowledged_bytes
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        with self._transaction():
+        self.get = self._db.get
+        self.put = self._db.put
+        with self._db.transaction():
             if self.get("store") is None:
                 self._begin_anew()
 
@@ -80,126 +68,63 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def enrolled(self, *, anew: bool, **values: Optional[str]) -> None:
+        """Remember what enrolling gave, all at once.
 
-    # --- small facts
-
-    def get(self, name: str) -> Optional[str]:
-        """Return a remembered value."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def put(self, **values: Optional[str]) -> None:
-        """Remember values, all or none; None forgets."""
-        with self._transaction():
-            for name, value in values.items():
-                if value is None:
-                    self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
-                else:
-                    self._db.execute("REPLACE INTO meta VALUES (?, ?)", (name, value))
+        With ``anew`` it is another device from now on: what waits belonged to the one before.
+        """
+        with self._db.transaction():
+            if anew:
+                self._db.execute("DELETE FROM reports")
+                self._outbox.clear()
+                self._begin_anew()
+                self.put(**{lane + ".continues": None for lane in (LIVE, BACKFILL)})
+            self.put(**values)
 
     # --- rows
 
-    def add(self, rows: Iterable[Tuple[str, clock.Instant, Dict[str, Any]]]) -> None:
+    def add(self, rows: Iterable[Row]) -> None:
         """Keep rows of (part, moment, content); over the budget the oldest are let go, counted."""
-        with self._transaction():
-            for part, at, content in rows:
-                body = json.dumps(content, ensure_ascii=False)
-                self._db.execute(
-                    "INSERT INTO rows (part, wall, steady, boot, body, bytes) VALUES (?,?,?,?,?,?)",
-                    (part, at.wall, at.steady, self._boot, body, len(body)),
-                )
-            self._keep_within_budget()
+        self._outbox.add(rows)
 
-    def _keep_within_budget(self) -> None:
-        total = self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM rows").fetchone()[0]
-        for part in _LET_GO:
-            while total > self._waiting_bytes:
-                oldest = self._db.execute(
-                    "SELECT id, bytes FROM rows WHERE part = ? ORDER BY id LIMIT 100", (part,)
-                ).fetchall()
-                if not oldest:
-                    break
-                self._db.execute(
-                    "DELETE FROM rows WHERE part = ? AND id <= ?", (part, oldest[-1][0])
-                )
-                self._count_dropped(part, len(oldest))
-                total -= sum(row[1] for row in oldest)
-
-    def _count_dropped(self, part: str, count: int) -> None:
-        dropped = json.loads(self.get("dropped") or "{}")
-        dropped[part] = dropped.get(part, 0) + count
-        self.put(dropped=json.dumps(dropped))
+    def mend(self, present: clock.Instant) -> None:
+        """Give this boot's rows the times they have by the present clock."""
+        self._outbox.mend(present)
 
     def has_rows_before(self, steady: float) -> bool:
         """Whether rows wait that were kept before a moment of this boot, or in another boot."""
-        row = self._db.execute(
-            "SELECT 1 FROM rows WHERE boot != ? OR steady < ? LIMIT 1", (self._boot, steady)
-        ).fetchone()
-        return row is not None
+        return self._outbox.has_before(steady)
 
     # --- reports
 
     def compose(
-        self, lane: str, head: Dict[str, Any], at: clock.Instant, *, past_before: float
+        self,
+        lane: str,
+        head: Dict[str, Any],
+        at: clock.Instant,
+        *,
+        past_before: float,
+        rows: bool = True,
     ) -> Waiting:
         """Make a lane's next report of ``head`` and the rows that belong to it.
 
         The live lane takes what was kept since ``past_before`` (a moment of this boot), the newest
-        first; backfill takes what is older, the oldest first. Rows whose clock was set since go
-        with the time they have by the present one.
+        first; backfill takes what is older, the oldest first; without ``rows`` neither. Rows whose
+        clock was set since go with the time they have by the present one.
         """
-        with self._transaction():
-            taken, parts = self._take_rows(lane, at, past_before)
-            report = {**head, **parts}
+        with self._db.transaction():
+            report = dict(head)
+            if rows:
+                past = lane == BACKFILL
+                report.update(self._outbox.take(at, past_before=past_before, past=past))
             if lane == BACKFILL:
                 report["backfill"] = True
-            dropped = self.get("dropped")
-            if dropped is not None and lane == LIVE:
-                report["dropped"] = json.loads(dropped)
-                self.put(dropped=None)
+            else:
+                dropped = self._outbox.take_dropped()
+                if dropped is not None:
+                    report["dropped"] = dropped
             report["id"] = str(uuid.uuid4())
-            waiting = self._append(lane, report, (at.wall, at.steady, self._boot))
-            self._db.executemany("DELETE FROM rows WHERE id = ?", [(row_id,) for row_id in taken])
-        return waiting
-
-    def _take_rows(
-        self, lane: str, at: clock.Instant, past_before: float
-    ) -> Tuple[List[int], Dict[str, List[Dict[str, Any]]]]:
-        past = "(boot != ? OR steady < ?)"
-        where = past + " ORDER BY id" if lane == BACKFILL else "NOT " + past + " ORDER BY id DESC"
-        found = self._db.execute(
-            "SELECT id, part, wall, steady, boot, body, bytes FROM rows WHERE " + where,  # noqa: S608
-            (self._boot, past_before),
-        )
-        taken: List[int] = []
-        parts: Dict[str, List[Dict[str, Any]]] = {}
-        size = 0
-        for row_id, part, wall, steady, boot, body, length in found:
-            rows = parts.setdefault(part, [])
-            if len(rows) >= bodies.MOST_ROWS:
-                continue
-            size += length
-            if size > bodies.MOST_BYTES and taken:
-                break
-            mended = at.wall + steady - at.steady if boot == self._boot else wall
-            rows.append({"at": clock.rfc3339(mended), **json.loads(body)})
-            taken.append(row_id)
-        if lane == LIVE:
-            for rows in parts.values():
-                rows.reverse()
-        return taken, parts
+            return self._append(lane, report, (at.wall, at.steady, self._boot))
 
     def _append(
         self, lane: str, report: Dict[str, Any], composed: Tuple[float, float, str]
@@ -224,6 +149,10 @@ class Store:
         self.put(**{lane + ".sequence": str(sequence + 1), lane + ".chain": chain})
         return Waiting(epoch, sequence + 1, chain, body, composed)
 
+    def epoch(self, lane: str) -> str:
+        """Return the lane's present epoch."""
+        return self._end_of(lane)[0]
+
     def _end_of(self, lane: str) -> Tuple[str, int, str]:
         epoch = self.get(lane + ".epoch") or ""
         return epoch, int(self.get(lane + ".sequence") or 0), self.get(lane + ".chain") or ""
@@ -237,18 +166,25 @@ class Store:
         ).fetchone()
         return None if row is None else Waiting(row[0], row[1], row[2], row[3], tuple(row[4:7]))
 
-    def acknowledge(self, waiting: Waiting, at: clock.Instant) -> None:
-        """Mark a report as acknowledged; it stays a while for a server that was set back."""
-        with self._transaction():
+    def acknowledge(
+        self, waiting: Waiting, at: clock.Instant, *, interval_s: Optional[float] = None
+    ) -> None:
+        """Mark a report as acknowledged; it stays a while for a server that was set back.
+
+        ``interval_s`` is what the server asks for, remembered for the next start.
+        """
+        with self._db.transaction():
             self._db.execute(
                 "UPDATE reports SET acknowledged_at = ? WHERE epoch = ? AND sequence = ?",
                 (at.wall, waiting.epoch, waiting.sequence),
             )
             self.put(last_acknowledged_at=clock.rfc3339(at.wall), last_error=None)
+            if interval_s is not None:
+                self.put(interval_s=str(interval_s))
 
     def tidy(self, at: clock.Instant) -> None:
         """Let go of acknowledged bodies after a day or over budget, of chains after a week."""
-        with self._transaction():
+        with self._db.transaction():
             self._db.execute(
                 "UPDATE reports SET body = NULL WHERE acknowledged_at < ? AND body IS NOT NULL",
                 (at.wall - _ACKNOWLEDGED_KEPT_S,),
@@ -279,9 +215,9 @@ class Store:
         Then what it lacks is sent again as it was. Otherwise this store was set back or copied: it
         becomes a new store with new epochs, and what is not acknowledged goes there with its ids.
         """
-        with self._transaction():
+        with self._db.transaction():
             epoch, last, _ = self._end_of(lane)
-            ours = self._is_ours(lane, sequence, chain)
+            ours = 0 <= sequence <= last and self._is_ours(lane, sequence, chain)
             if ours and sequence == last:
                 # It has all of it: only its memory of the single report has lapsed.
                 self._db.execute(
@@ -290,12 +226,16 @@ class Store:
                     (epoch,),
                 )
                 return True
-            if ours and self._holds_all_after(lane, sequence):
+            if ours:
+                # Set back: it lacks these, acknowledged or not. Where some are not held any more
+                # the rest cannot continue the chain, and goes along to the new epoch.
                 self._db.execute(
-                    "UPDATE reports SET acknowledged_at = NULL WHERE epoch = ? AND sequence > ?",
+                    "UPDATE reports SET acknowledged_at = NULL "
+                    "WHERE epoch = ? AND sequence > ? AND body IS NOT NULL",
                     (epoch, sequence),
                 )
-                return True
+                if self._holds_all_after(lane, sequence):
+                    return True
             self._begin_anew()
             return False
 
@@ -314,7 +254,7 @@ class Store:
             "SELECT COUNT(*) FROM reports WHERE epoch = ? AND sequence > ? AND body IS NOT NULL",
             (epoch, sequence),
         ).fetchone()[0]
-        return bool(held == last - sequence and held > 0)
+        return bool(held == last - sequence)
 
     def _begin_anew(self) -> None:
         """Become a new store with a new epoch in each lane, taking along what waits."""
@@ -339,20 +279,12 @@ class Store:
         for lane, body, wall, steady, boot in waiting:
             self._append(lane, json.loads(body.decode("utf-8")), (wall, steady, boot))
 
-    def forget_reports(self) -> None:
-        """Begin anew without what waits: it belongs to the device this machine was before."""
-        with self._transaction():
-            self._db.execute("DELETE FROM reports")
-            self._db.execute("DELETE FROM rows")
-            self._begin_anew()
-            self.put(**{lane + ".continues": None for lane in (LIVE, BACKFILL)})
-
     def set_aside(self, waiting: Waiting, status: int, detail: str, at: clock.Instant) -> bool:
         """Keep a body nobody will take, and put its sequence emptied in its place.
 
         Returns False when it was empty already: then there is nothing left to take out.
         """
-        with self._transaction():
+        with self._db.transaction():
             lane, later = self._from(waiting)
             report = json.loads(waiting.body.decode("utf-8"))
             bare = bodies.emptied(report, str(uuid.uuid4()))
@@ -397,8 +329,8 @@ class Store:
     def counts(self) -> Dict[str, int]:
         """Return how much waits: rows, reports; and how many were set aside."""
         queries = {
-            "rows_waiting": "SELECT COUNT(*) FROM rows",
             "reports_waiting": "SELECT COUNT(*) FROM reports WHERE acknowledged_at IS NULL",
             "set_aside": "SELECT COUNT(*) FROM set_aside",
         }
-        return {name: self._db.execute(sql).fetchone()[0] for name, sql in queries.items()}
+        counts = {name: self._db.execute(sql).fetchone()[0] for name, sql in queries.items()}
+        return {"rows_waiting": self._outbox.count(), **counts}

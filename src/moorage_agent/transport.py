@@ -9,13 +9,23 @@ import http.client
 import json
 import socket
 import ssl
+import threading
+import time
 import urllib.parse
-import urllib.request
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from email.utils import parsedate_to_datetime
+from typing import Any, Dict, NamedTuple, Optional
+
+from moorage_agent import proxies
 
 CONNECT_WITHIN_S = 10
+ANSWER_WITHIN_S = 30
+# A slow line is given a second more for each so many bytes it has to carry.
+_SLOW_LINE_BYTES_PER_S = 2048
+# Routers on the way forget a quiet connection without a word, most of them after a minute or more.
+_KEPT_FOR_S = 45
 _GZIP_FROM_BYTES = 1024
-_LONGEST_ANSWER = 4 * 1024 * 1024
+_LONGEST_ANSWER = 1024 * 1024
+_STALE = (ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class Unreachable(Exception):
@@ -23,35 +33,54 @@ class Unreachable(Exception):
 
 
 class Answer(NamedTuple):
-    """An answer; ``body`` is None when it is no JSON object."""
+    """An answer. ``body`` is None when it is no JSON object, ``location`` where a redirect goes."""
 
     status: int
     body: Optional[Dict[str, Any]]
     retry_after_s: Optional[float]
+    location: Optional[str] = None
+
+    def explained(self) -> str:
+        """Return what this answer, none of those that count, says to people."""
+        if 300 <= self.status < 400:
+            return (
+                "the server's address redirects (%d) to %s; redirects are not followed, so enrol "
+                "with the final address" % (self.status, self.location or "somewhere else")
+            )
+        if self.body is None or "code" not in self.body:
+            return (
+                "something answered %d that is not a Moorage server; check the address, and "
+                "whether a proxy or a sign-in page stands in between" % self.status
+            )
+        detail = str(self.body.get("detail", ""))[:300]
+        return ("the server answered %d %s" % (self.status, detail)).strip()
 
 
 class Transport:
     """Connections to a server. One of these belongs to one thread."""
 
     def __init__(
-        self, server: str, *, ca_file: Optional[str] = None, pin: Optional[str] = None
+        self, server: str, *, ca_pem: Optional[str] = None, pin: Optional[str] = None
     ) -> None:
-        """Keep the address.
+        """Keep the address. ``ca_pem``: certificates to trust, as text.
 
         Raises:
-            ValueError: the address, the CA file or the pin is none.
+            ValueError: the address, the certificates or the pin is none.
 
         """
-        parts = urllib.parse.urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a server address begins with http:// or https:// and names a host")
+        parts = _parse_server(server)
         self._tls = parts.scheme == "https"
-        self._host = parts.hostname
+        self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         self._prefix = parts.path.rstrip("/")
         self._pin = None if pin is None else _parse_pin(pin)
-        self._context = _context(ca_file, pinned=pin is not None) if self._tls else None
+        if pin is not None and not self._tls:
+            raise ValueError("a pin is of a certificate: the server's address must be https://")
+        self._context = _context(ca_pem, pinned=pin is not None) if self._tls else None
         self._connection: Optional[http.client.HTTPConnection] = None
+        self._used_at = 0.0
+        # This machine's address on the way to the server; read by other threads.
+        self.local_address: Optional[str] = None
 
     def post(self, path: str, body: bytes, headers: Optional[Dict[str, str]] = None) -> Answer:
         """Send a JSON body; return whatever was answered.
@@ -64,14 +93,16 @@ class Transport:
         if len(body) >= _GZIP_FROM_BYTES:
             body = gzip.compress(body, 6)
             sent["Content-Encoding"] = "gzip"
+        if time.monotonic() - self._used_at > _KEPT_FOR_S:
+            self.close()
         # A kept connection may have been closed by the other side meanwhile; that alone is worth a
         # second try at once. Sending twice is safe: reports have ids.
         for fresh in (self._connection is None, True):
             try:
                 return self._once("POST", path, body, sent)
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 self.close()
-                if fresh:
+                if fresh or not isinstance(error, _STALE):
                     raise Unreachable(_reason(error, self._host)) from error
         raise AssertionError("unreachable")
 
@@ -81,24 +112,57 @@ class Transport:
             self._connection.close()
             self._connection = None
 
-    def local_address(self) -> Optional[str]:
-        """Return this machine's address on the way to the server."""
-        sock = getattr(self._connection, "sock", None)
+    def find_local_address(self) -> None:
+        """Look up which address of this machine leads to the server, sending nothing."""
+        proxy = self._proxy()
+        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
         try:
-            return None if sock is None else str(sock.getsockname()[0])
-        except OSError:
-            return None
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            family, kind, protocol, _, address = found[0]
+            with socket.socket(family, kind, protocol) as sock:
+                sock.connect(address)
+                self.local_address = str(sock.getsockname()[0])
+        except (OSError, ValueError):
+            return
 
     def _once(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
-        connection.request(method, self._target(path), body, headers)
-        response = connection.getresponse()
-        content = response.read(_LONGEST_ANSWER)
-        if response.will_close:
+        allowed_s = ANSWER_WITHIN_S + len(body) / _SLOW_LINE_BYTES_PER_S
+        # A socket's time-out is for silence only; a trickle would hold the lane for ever.
+        expired = threading.Event()
+        watch = threading.Timer(allowed_s, _cut, (connection.sock, expired))
+        watch.daemon = True
+        watch.start()
+        try:
+            connection.request(method, self._target(path), body, self._with_proxy(headers))
+            response = connection.getresponse()
+            content = response.read(_LONGEST_ANSWER)
+        except (OSError, http.client.HTTPException):
+            if expired.is_set():
+                raise socket.timeout from None
+            raise
+        finally:
+            watch.cancel()
+        if expired.is_set():
+            raise socket.timeout
+        self._used_at = time.monotonic()
+        if response.will_close or not response.isclosed():
             self.close()
-        return Answer(response.status, _json(content), _seconds(response.getheader("Retry-After")))
+        return Answer(
+            response.status,
+            _json(content),
+            _seconds(response.getheader("Retry-After")),
+            response.getheader("Location"),
+        )
+
+    def _proxy(self) -> Optional[proxies.Proxy]:
+        return proxies.find("https" if self._tls else "http", self._host, self._port)
+
+    def _with_proxy(self, headers: Dict[str, str]) -> Dict[str, str]:
+        proxy = None if self._tls else self._proxy()
+        return headers if proxy is None else {**headers, **proxy.headers}
 
     def _target(self, path: str) -> str:
         target = self._prefix + path
@@ -106,17 +170,9 @@ class Transport:
             return "http://%s%s" % (_authority(self._host, self._port), target)
         return target
 
-    def _proxy(self) -> Optional[Tuple[str, int]]:
-        scheme = "https" if self._tls else "http"
-        proxy = urllib.request.getproxies().get(scheme)
-        if not proxy or urllib.request.proxy_bypass(self._host):
-            return None
-        parts = urllib.parse.urlsplit(proxy if "//" in proxy else "//" + proxy)
-        return (parts.hostname or "", parts.port or 8080) if parts.hostname else None
-
     def _connect(self) -> http.client.HTTPConnection:
         proxy = self._proxy()
-        host, port = proxy or (self._host, self._port)
+        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
         connection: http.client.HTTPConnection
         if self._context is None:
             connection = http.client.HTTPConnection(host, port, timeout=CONNECT_WITHIN_S)
@@ -125,10 +181,11 @@ class Transport:
                 host, port, timeout=CONNECT_WITHIN_S, context=self._context
             )
             if proxy is not None:
-                connection.set_tunnel(self._host, self._port)
+                connection.set_tunnel(self._host, self._port, proxy.headers)
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sock.settimeout(30)
+        connection.sock.settimeout(ANSWER_WITHIN_S)
+        self.local_address = str(connection.sock.getsockname()[0])
         if self._pin is not None:
             self._check_pin(connection)
         return connection
@@ -146,16 +203,40 @@ class Transport:
             )
 
 
-def _context(ca_file: Optional[str], *, pinned: bool) -> ssl.SSLContext:
+def _cut(sock: socket.socket, expired: threading.Event) -> None:
+    expired.set()
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError("the CA file %s cannot be used: %s" % (ca_file, error)) from error
+        # Not an SSL socket's own shutdown: that one is not for two threads.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+def _parse_server(server: str) -> urllib.parse.SplitResult:
+    wrong = "a server address is http:// or https://, a host, maybe a port and a path"
+    try:
+        parts = urllib.parse.urlsplit(server)
+        _port = parts.port
+    except ValueError:
+        raise ValueError(wrong) from None
+    plain = server.isprintable() and " " not in server
+    extra = "@" in parts.netloc or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or extra or not plain:
+        raise ValueError(wrong)
+    return parts
+
+
+def _context(ca_pem: Optional[str], *, pinned: bool) -> ssl.SSLContext:
     if pinned:
         # The pin names the very certificate; who signed it and for which name adds nothing.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context
+        return context
+    try:
+        return ssl.create_default_context(cadata=ca_pem)
+    except (OSError, ValueError) as error:
+        raise ValueError("the CA file holds no usable PEM certificates: %s" % error) from error
 
 
 def _parse_pin(pin: str) -> str:
@@ -178,9 +259,16 @@ def _json(content: bytes) -> Optional[Dict[str, Any]]:
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:
+    """Return what Retry-After asks for: a number of seconds, or a date."""
+    if text is None:
+        return None
     try:
-        return None if text is None else max(float(int(text)), 0.0)
+        return max(float(int(text)), 0.0)
     except ValueError:
+        pass
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

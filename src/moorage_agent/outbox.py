@@ -1,0 +1,147 @@
+"""Rows that are gathered and stand in no report yet: samples, log lines, events.
+
+Owns their budget and their times. Does not know reports.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from moorage_agent import bodies, clock
+from moorage_agent.database import Database
+
+# part of the report, moment, content without its time
+Row = Tuple[str, clock.Instant, Dict[str, Any]]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS rows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, part TEXT NOT NULL, wall REAL NOT NULL,
+    steady REAL NOT NULL, boot TEXT NOT NULL, body TEXT NOT NULL, bytes INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS rows_by_part ON rows (part, id, bytes);
+CREATE INDEX IF NOT EXISTS rows_by_time ON rows (boot, steady);
+"""
+# The oldest telemetry goes before logs, and events last of all; each is counted.
+_LET_GO = ("telemetry", "logs", "events")
+_LET_GO_AT_ONCE = 100
+# What a row takes beside its content: its time, in the body; its columns, on the disk.
+_ROW_BYTES = 40
+# More rows than fit into a report are not looked at for it.
+_MOST_LOOKED_AT = 3 * bodies.MOST_ROWS
+# Of another boot, or before a moment of this one.
+_PAST = "(boot < :boot OR boot > :boot OR (boot = :boot AND steady < :before))"
+
+
+class Outbox:
+    """The rows of one store."""
+
+    def __init__(self, db: Database, *, boot_id: str, budget_bytes: int) -> None:
+        """Keep rows of ``boot_id`` in the database, at most about so many bytes."""
+        db.script(_SCHEMA)
+        self._db = db
+        self._boot = boot_id
+        self._budget_bytes = budget_bytes
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Keep rows; over the budget the oldest are let go and counted."""
+        with self._db.transaction():
+            for part, at, content in rows:
+                body = json.dumps(content)
+                self._db.execute(
+                    "INSERT INTO rows (part, wall, steady, boot, body, bytes) VALUES (?,?,?,?,?,?)",
+                    (part, at.wall, at.steady, self._boot, body, len(body) + _ROW_BYTES),
+                )
+            self._keep_within_budget()
+
+    def _keep_within_budget(self) -> None:
+        total = self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM rows").fetchone()[0]
+        for part in _LET_GO:
+            while total > self._budget_bytes:
+                oldest = self._db.execute(
+                    "SELECT id, bytes FROM rows WHERE part = ? ORDER BY id LIMIT ?",
+                    (part, _LET_GO_AT_ONCE),
+                ).fetchall()
+                if not oldest:
+                    break
+                self._db.execute(
+                    "DELETE FROM rows WHERE part = ? AND id <= ?", (part, oldest[-1][0])
+                )
+                self._count_dropped(part, len(oldest))
+                total -= sum(row[1] for row in oldest)
+
+    def _count_dropped(self, part: str, count: int) -> None:
+        dropped = json.loads(self._db.get("dropped") or "{}")
+        dropped[part] = dropped.get(part, 0) + count
+        self._db.put(dropped=json.dumps(dropped))
+
+    def take_dropped(self) -> Optional[Dict[str, int]]:
+        """Return the counts of what was let go since the last call; part of a transaction."""
+        dropped = self._db.get("dropped")
+        if dropped is None:
+            return None
+        self._db.put(dropped=None)
+        counts: Dict[str, int] = json.loads(dropped)
+        return counts
+
+    def mend(self, present: clock.Instant) -> None:
+        """Give this boot's rows the time they have by the present clock, durably.
+
+        Done when the clock was set: after a reboot nobody could tell any more.
+        """
+        with self._db.transaction():
+            self._db.execute(
+                "UPDATE rows SET wall = ? + (steady - ?) WHERE boot = ?",
+                (present.wall, present.steady, self._boot),
+            )
+
+    def has_before(self, steady: float) -> bool:
+        """Whether rows wait that were kept before a moment of this boot, or in another boot."""
+        row = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM rows WHERE boot < :boot) "
+            "OR EXISTS (SELECT 1 FROM rows WHERE boot > :boot) "
+            "OR EXISTS (SELECT 1 FROM rows WHERE boot = :boot AND steady < :before)",
+            {"boot": self._boot, "before": steady},
+        ).fetchone()
+        return bool(row[0])
+
+    def take(
+        self, at: clock.Instant, *, past_before: float, past: bool
+    ) -> Dict[str, List[Dict[str, Any]]]:
+        """Take out what fits into one report; part of a transaction.
+
+        With ``past`` what was kept before that moment, the oldest first; else what was kept
+        since, the newest first. Each part stands in the order it was gathered in.
+        """
+        where = _PAST + " ORDER BY id" if past else "NOT " + _PAST + " ORDER BY id DESC"
+        found = self._db.execute(
+            "SELECT id, part, wall, steady, boot, body, bytes FROM rows WHERE "  # noqa: S608
+            + where
+            + " LIMIT :most",
+            {"boot": self._boot, "before": past_before, "most": _MOST_LOOKED_AT},
+        )
+        taken: List[Tuple[int]] = []
+        parts: Dict[str, List[Dict[str, Any]]] = {}
+        size = 0
+        for row_id, part, wall, steady, boot, body, length in found:
+            rows = parts.setdefault(part, [])
+            if len(rows) >= bodies.MOST_ROWS:
+                continue
+            size += length
+            if size > bodies.MOST_BYTES and taken:
+                break
+            mended = at.wall + steady - at.steady if boot == self._boot else wall
+            rows.append({"at": clock.rfc3339(mended), **json.loads(body)})
+            taken.append((row_id,))
+        if not past:
+            for rows in parts.values():
+                rows.reverse()
+        self._db.execute_many("DELETE FROM rows WHERE id = ?", taken)
+        return {part: rows for part, rows in parts.items() if rows}
+
+    def clear(self) -> None:
+        """Forget all rows; part of a transaction."""
+        self._db.execute("DELETE FROM rows")
+
+    def count(self) -> int:
+        """Return how many rows wait."""
+        return int(self._db.execute("SELECT COUNT(*) FROM rows").fetchone()[0])

@@ -1,0 +1,60 @@
+"""A thread for each lane's requests: one that hangs delays neither samples nor the other lane."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+
+from moorage_agent.transport import Answer, Transport, Unreachable
+
+if TYPE_CHECKING:
+    from moorage_agent.store import Waiting
+
+    # lane, report, and what came of it
+    Outcome = Tuple[str, Waiting, Union[Answer, Unreachable]]
+
+
+class Sender(threading.Thread):
+    """Sends one report after the other, each when told to."""
+
+    def __init__(
+        self, lane: str, transport: Transport, inbox: "queue.SimpleQueue[Optional[Outcome]]"
+    ) -> None:
+        """Bring what comes of each report to ``inbox``."""
+        super().__init__(name="send-" + lane, daemon=True)
+        self._lane = lane
+        self._transport = transport
+        self._inbox = inbox
+        self._jobs: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+
+    def send(self, waiting: Waiting, headers: Dict[str, str]) -> None:
+        """Have a report sent."""
+        self._jobs.put((waiting, headers))
+
+    def end(self) -> None:
+        """Have the thread end after the request it is at."""
+        self._jobs.put(None)
+
+    def local_address(self) -> Optional[str]:
+        """Return this machine's address on the way to the server, once it is known."""
+        return self._transport.local_address
+
+    def run(self) -> None:
+        """Send until told to end."""
+        # Here, because looking up a name may take long while the network is away.
+        self._transport.find_local_address()
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                self._transport.close()
+                return
+            waiting, headers = job
+            outcome: Union[Answer, Unreachable]
+            try:
+                outcome = self._transport.post("/v1/reports", waiting.body, headers)
+            except Unreachable as error:
+                outcome = error
+            except Exception as error:  # noqa: BLE001 - a lane that dies would be silent for ever
+                outcome = Unreachable("%s: %s" % (type(error).__name__, error))
+            self._inbox.put((self._lane, waiting, outcome))
