@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from dialects.native_kit import mistyped, on_sqlite
 from moorage.kit.ids import new_key_text
 
+pytestmark = on_sqlite
+
 
 def path_of(token: str) -> str:
     return f"/devices/v2/{token}/install.sh"
@@ -71,7 +73,6 @@ async def test_an_expired_token_is_gone(api):
     check_refusal(await api.client.get(path_of(made["install_token"])), 410)
 
 
-@on_sqlite
 async def test_head_is_answered_and_other_methods_are_not(api):
     made = await api.make()
     path = path_of(made["install_token"])
@@ -82,7 +83,6 @@ async def test_head_is_answered_and_other_methods_are_not(api):
         assert answer.headers["allow"] == "GET, HEAD"
 
 
-@on_sqlite
 async def test_other_addresses_below_devices_are_not_found(api):
     made = await api.make()
     token = made["install_token"]

@@ -9,6 +9,7 @@ async def patch(api, device_id: str, body, **headers: str):
     )
 
 
+@on_sqlite
 async def test_a_config_tells_its_document_origins_and_what_was_proved(api):
     made = await api.make()
     answer = await api.client.get(f"/v1/devices/{made['id']}/config", headers=api.auth())
@@ -25,6 +26,7 @@ async def test_a_config_tells_its_document_origins_and_what_was_proved(api):
     assert TIME.fullmatch(config["created_at"])
 
 
+@on_sqlite
 async def test_a_change_makes_a_revision_with_an_etag_of_its_own(api):
     made = await api.make()
     before = await api.read(f"/v1/devices/{made['id']}/config")
@@ -35,6 +37,7 @@ async def test_a_change_makes_a_revision_with_an_etag_of_its_own(api):
     assert answer.headers["etag"] == f'"{after["digest"]}"' != f'"{before["digest"]}"'
 
 
+@on_sqlite
 async def test_a_change_that_changes_nothing_makes_no_revision(api):
     made = await api.make()
     first = await patch(api, made["id"], {"config": {"log_level": "debug"}})
@@ -42,6 +45,7 @@ async def test_a_change_that_changes_nothing_makes_no_revision(api):
     assert again.json()["revision"] == first.json()["revision"]
 
 
+@on_sqlite
 async def test_a_merge_patch_may_say_its_media_type(api):
     made = await api.make()
     answer = await api.client.patch(
@@ -64,6 +68,7 @@ async def test_of_two_who_saw_the_same_revision_only_the_first_changes_it(api):
     assert now["document"]["config"]["log_level"] == "debug"
 
 
+@on_sqlite
 async def test_if_match_star_takes_any_revision(api):
     made = await api.make()
     answer = await patch(api, made["id"], {"streams": {"a": {}}}, **{"If-Match": "*"})
@@ -106,6 +111,7 @@ async def test_a_device_gets_its_document_and_then_only_what_changed(api):
     assert new.json()["revision"] == told["revision"] + 1
 
 
+@on_sqlite
 async def test_a_device_is_told_of_a_new_revision_with_its_next_report(api):
     device = await api.enroll()
     await patch(api, device.device_id, {"config": {"report_interval_s": 60}})
@@ -113,6 +119,7 @@ async def test_a_device_is_told_of_a_new_revision_with_its_next_report(api):
     assert (told["config_revision"], told["report_interval_s"]) == (2, 60)
 
 
+@on_sqlite
 async def test_a_config_that_cannot_be_applied_is_refused_naming_the_place(api):
     made = await api.make()
     wrong = {
@@ -141,6 +148,7 @@ async def test_reading_its_config_is_a_contact_but_no_heartbeat(api):
     assert reported["presence"]["last_contact_at"] is not None
 
 
+@on_sqlite
 async def test_a_device_never_enrolled_was_never_seen(api):
     made = await api.make()
     assert (made["last_seen_at"], made["status"]) == (None, "never_seen")

@@ -5,6 +5,7 @@ import pytest
 from dialects.native_kit import TIME, on_sqlite, pointers_of, problem_of
 
 
+@on_sqlite
 async def test_a_device_is_made_with_a_token_shown_once(running):
     made = await running.client.post(
         "/v1/devices", json={"name": "camera 1", "tags": ["a", "b"]}, headers=running.auth()

@@ -14,6 +14,7 @@ async def enroll(api, **body):
     return await api.client.post("/v1/enroll", json=body)
 
 
+@on_sqlite
 async def test_a_device_that_proposes_no_key_is_given_one(api):
     made = await api.make()
     answer = await enroll(api, install_token=made["install_token"])
@@ -29,6 +30,7 @@ async def test_a_device_that_proposes_no_key_is_given_one(api):
     }
 
 
+@on_sqlite
 async def test_a_proposed_key_works_and_is_not_sent_back(api):
     made, key = await api.make(), new_key_text("adk")
     answer = await enroll(api, install_token=made["install_token"], device_key=key)
@@ -80,6 +82,7 @@ async def test_a_token_that_is_none_is_refused(api):
     assert (await enroll(api, install_token=made["install_token"])).status_code == 200
 
 
+@on_sqlite
 async def test_a_newer_token_voids_the_older_one(api):
     made = await api.make()
     fresh = await api.client.post(f"/v1/devices/{made['id']}/install", headers=api.auth())
@@ -103,6 +106,7 @@ async def _expire_all_tokens(api) -> None:
         await tx.run(sa.text("UPDATE install_tokens SET expires_at = 1"))
 
 
+@on_sqlite
 async def test_a_provisioning_token_nobody_made_is_refused_as_invalid(api):
     device = {"device_id": "serial-1", "name": "camera"}
     for token in (new_key_text("apt"), "apt_x", "x"):
@@ -110,6 +114,7 @@ async def test_a_provisioning_token_nobody_made_is_refused_as_invalid(api):
         problem_of(answer, 401, "token_invalid")
 
 
+@on_sqlite
 async def test_an_install_token_is_no_provisioning_token(api):
     made = await api.make()
     answer = await enroll(api, provisioning_token=made["install_token"])
@@ -147,6 +152,7 @@ async def test_a_key_another_device_has_is_refused_and_the_token_stays_good(api)
     assert (await enroll(api, install_token=made["install_token"])).status_code == 200
 
 
+@on_sqlite
 async def test_what_a_device_tells_of_itself_is_kept(api):
     made = await api.make("as the owner named it")
     device = {"device_id": "d", "name": "n", "hostname": "cam-7", "agent_version": "1.2", "x": 1}
@@ -165,6 +171,7 @@ async def test_a_devices_mode_is_that_of_the_key_that_made_it(api):
     problem_of(await api.client.get(f"/v1/devices/{made['id']}", headers=api.auth()), 404)
 
 
+@on_sqlite
 async def test_the_token_of_a_retired_device_is_refused(api):
     made = await api.make()
     await api.client.delete(f"/v1/devices/{made['id']}", headers=api.auth())

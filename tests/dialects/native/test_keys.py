@@ -2,6 +2,8 @@
 
 from dialects.native_kit import TIME, on_sqlite, pointers_of, problem_of
 
+pytestmark = on_sqlite
+
 
 async def test_a_key_is_shown_once_and_works_at_once(api):
     made = await api.key("device:read")
@@ -53,7 +55,6 @@ async def test_a_devices_key_is_not_among_the_workspaces(api):
     assert device.key not in listed.text
 
 
-@on_sqlite
 async def test_a_member_of_the_wrong_kind_is_refused_naming_it(api):
     wrong = [
         ({}, "/name"),

@@ -41,6 +41,7 @@ class Chain:
         self.chain = sha256(f"{self.chain}:{sha256(body)}")
 
 
+@on_sqlite
 async def test_a_report_is_answered_with_all_a_device_needs_to_go_on(api):
     device = await api.enroll()
     body = json.dumps(report_of(sequence=3)).encode()
@@ -252,6 +253,7 @@ async def test_unknown_members_are_ignored_at_every_depth(api):
     assert answer.status_code == 200, answer.text
 
 
+@on_sqlite
 async def test_what_is_too_old_or_yet_to_come_is_kept_out_and_said_so(api):
     device = await api.enroll()
     ats = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", now(hours=1)]
@@ -266,8 +268,12 @@ async def test_what_is_too_old_or_yet_to_come_is_kept_out_and_said_so(api):
 ABSURD = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00Z"]
 
 
-@pytest.mark.parametrize("absurd", ABSURD)
-async def test_an_absurd_date_in_a_report_does_not_make_the_device_unreadable(api, absurd):
+async def test_an_absurd_date_in_a_report_does_not_make_the_device_unreadable(api):
+    for absurd in ABSURD:
+        await _report_and_read(api, absurd)
+
+
+async def _report_and_read(api, absurd: str) -> None:
     device = await api.enroll()
     answers = [
         await api.report(device, sent_at=absurd),
@@ -294,6 +300,7 @@ async def test_an_absurd_date_in_a_report_does_not_make_the_device_unreadable(ap
     await api.read("/v1/devices")
 
 
+@on_sqlite
 async def test_a_clock_that_is_off_is_corrected_and_its_skew_shown(api):
     device = await api.enroll()
     hours_behind = timedelta(hours=-2)
@@ -311,6 +318,7 @@ async def test_a_clock_that_is_off_is_corrected_and_its_skew_shown(api):
     assert timedelta(0) < age < timedelta(minutes=2)
 
 
+@on_sqlite
 async def test_without_the_header_no_skew_is_assumed(api):
     device = await api.enroll()
     at = now(hours=-2)
