@@ -1,7 +1,6 @@
 """Reading answers and deciding on another try: pure, shared by both drivers."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +53,7 @@ class Retries:
         """
         if tried > self.most:
             return None
-        bound = min(self.longest_pause_s, self.first_pause_s * 2 ** (tried - 1))
+        bound = min(self.longest_pause_s, self.first_pause_s * 2.0 ** (tried - 1))
         if retry_after_s is None:
             return draw * bound
         if retry_after_s > self.longest_wait_s:
@@ -149,8 +148,3 @@ def _faults(errors: Any) -> list[Fault]:
         for one in errors
         if isinstance(one, dict)
     ]
-
-
-def is_finite(seconds: float) -> bool:
-    """Whether a time-out makes sense."""
-    return math.isfinite(seconds) and seconds > 0

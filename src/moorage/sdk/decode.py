@@ -5,7 +5,6 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, TypeVar
 
 from moorage.sdk.errors import UnexpectedAnswer
@@ -50,13 +49,18 @@ def time_text(at: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
-@cache
+_shapes: dict[type[Any], tuple[tuple[Field[Any], Any], ...]] = {}
+
+
 def _shape(cls: type[Any]) -> tuple[tuple[Field[Any], Any], ...]:
-    hints = typing.get_type_hints(cls)
-    return tuple((field, hints[field.name]) for field in fields(cls))
+    known = _shapes.get(cls)
+    if known is None:
+        hints = typing.get_type_hints(cls)
+        known = _shapes[cls] = tuple((field, hints[field.name]) for field in fields(cls))
+    return known
 
 
-def _value(hint: Any, value: Any, at: str) -> Any:
+def _value(hint: Any, value: Any, at: str) -> Any:  # noqa: PLR0911 - one a kind of hint
     if hint is Any:
         return value
     origin = typing.get_origin(hint)

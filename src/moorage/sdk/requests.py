@@ -46,7 +46,7 @@ class Request(Generic[T]):
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page of a list; ``next_cursor`` is None on the last. ``rest`` is all that came with it."""
+    """One page of a list; ``next_cursor`` is None on the last, ``rest`` is all else it holds."""
 
     items: tuple[T, ...]
     next_cursor: str | None
@@ -123,9 +123,7 @@ def post(cls: type[T], path: str, body: Json | None = None) -> Request[T]:
 
 def change(cls: type[T], method: str, path: str, body: Json | None = None) -> Request[T]:
     """PATCH, PUT or DELETE something; not repeated after a lost answer, which may have been yes."""
-    return Request(
-        method, path, lambda answer: decode(cls, answer), body=body, repeatable=False
-    )
+    return Request(method, path, lambda answer: decode(cls, answer), body=body, repeatable=False)
 
 
 def remove(path: str) -> Request[None]:

@@ -1,0 +1,88 @@
+"""``client.keys``, ``client.audit``: who may do what, and who did."""
+
+from collections.abc import Sequence
+
+from moorage.sdk.calls import Call, D, Paged, Resource
+from moorage.sdk.models import ApiKey, ApiKeyMade, AuditEntry
+from moorage.sdk.requests import (
+    LARGEST_PAGE,
+    Listing,
+    Request,
+    body_of,
+    change,
+    get,
+    path_of,
+    post,
+    query_of,
+)
+
+
+class Keys(Resource[D]):
+    """Keys of the workspace."""
+
+    @Paged
+    def iterate(self, *, page_size: int = LARGEST_PAGE) -> Listing[ApiKey]:
+        """List the keys of the caller's mode, newest first, revoked ones too."""
+        return Listing(ApiKey, "/v1/api-keys", (), page_size)
+
+    @Call
+    def get(self, key_id: str) -> Request[ApiKey]:
+        """Return one key, without its text. Raises NotFound."""
+        return get(ApiKey, path_of("api-keys", key_id))
+
+    @Call
+    def create(
+        self, name: str, *, scopes: Sequence[str] | None = None, mode: str | None = None
+    ) -> Request[ApiKeyMade]:
+        """Make a key; ``scopes`` None means all, ``mode`` is live or test.
+
+        Raises Forbidden for more than the caller holds, Invalid.
+        """
+        listed = None if scopes is None else list(scopes)
+        return post(ApiKeyMade, "/v1/api-keys", body_of(name=name, scopes=listed, mode=mode))
+
+    @Call
+    def update(
+        self,
+        key_id: str,
+        *,
+        name: str | None = None,
+        scopes: Sequence[str] | None = None,
+        disabled: bool | None = None,
+        protected: bool | None = None,
+    ) -> Request[ApiKey]:
+        """Change what is given. Raises NotFound, Forbidden, Invalid."""
+        body = body_of(
+            name=name,
+            scopes=None if scopes is None else list(scopes),
+            disabled=disabled,
+            protected=protected,
+        )
+        return change(ApiKey, "PATCH", path_of("api-keys", key_id), body)
+
+    @Call
+    def roll(self, key_id: str) -> Request[ApiKeyMade]:
+        """Give a key another text; the old one stops. Raises NotFound, Forbidden."""
+        return post(ApiKeyMade, path_of("api-keys", key_id, "roll"))
+
+    @Call
+    def revoke(self, key_id: str) -> Request[ApiKey]:
+        """Revoke a key, at once and for good. Raises NotFound."""
+        return change(ApiKey, "DELETE", path_of("api-keys", key_id))
+
+
+class Audit(Resource[D]):
+    """Who changed what."""
+
+    @Paged
+    def iterate(
+        self,
+        *,
+        entity_id: str | None = None,
+        action: str | None = None,
+        actor: str | None = None,
+        page_size: int = LARGEST_PAGE,
+    ) -> Listing[AuditEntry]:
+        """List changes, newest first."""
+        query = query_of(entity_id=entity_id, action=action, actor=actor)
+        return Listing(AuditEntry, "/v1/audit", query, page_size)
