@@ -21,6 +21,8 @@ from moorage_agent.transport import Transport, Unreachable
 
 _WAKE_EVERY_S = 0.5
 _TIDY_EVERY_S = 600.0
+# Something to measure over, so that the first report has figures already.
+_FIRST_AFTER_S = 1.0
 _JUMP_S = 2.0
 # Rows older than so many intervals are history and go by the backfill lane.
 _PAST_INTERVALS = 3
@@ -62,8 +64,8 @@ class Agent:
         self.failure: Optional[str] = None
         self.enrolled_anew = False
         interval = float(store.get("interval_s") or 30)
-        # A second to measure over, so that the first report has figures already.
-        self._state = step.State(interval_s=interval, next_report_at=clock.now().steady + 1.0)
+        first_at = clock.now().steady + _FIRST_AFTER_S
+        self._state = step.State(interval_s=interval, next_report_at=first_at)
 
     def stop(self) -> None:
         """End the loop soon; safe in a signal handler."""

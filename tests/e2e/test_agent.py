@@ -273,9 +273,7 @@ def test_no_secret_reaches_a_log_or_an_answer(fleet):
 
     with sqlite3.connect(agent.folder / "agent.db") as db:
         key = db.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()[0]
-    told = str(
-        [fleet.device(device_id), *map(lambda k: fleet.rows(device_id, k), ("logs", "events"))]
-    )
+    told = str([fleet.device(device_id), *(fleet.rows(device_id, k) for k in ("logs", "events"))])
     assert key not in told
     assert key not in fleet.server.log.read_text()
     assert fleet.key not in fleet.server.log.read_text()

@@ -1,0 +1,166 @@
+"""A server as the protocol has it, in a few lines of its own: it checks every chain itself."""
+
+import gzip
+import hashlib
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+def sha256(data: str | bytes) -> str:
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+@dataclass
+class Reply:
+    """What is answered in place of the truth. ``status`` 0: nothing, the connection is closed."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    # Whether the report is taken in before, as when only the answer is lost.
+    after_commit: bool = False
+
+
+LOST = Reply(0, after_commit=True)
+UNHEARD = Reply(0)
+SIGN_IN_PAGE = Reply(200, "<html>Please sign in</html>")
+
+
+def problem(status: int, code: str, **more: Any) -> Reply:
+    return Reply(status, {"status": status, "code": code, "detail": code, **more})
+
+
+@dataclass
+class Attempt:
+    raw: bytes
+    report: dict[str, Any]
+    headers: dict[str, str]
+
+
+class FakeServer:
+    """Answers ``/v1/enroll``, ``/v1/reports`` and files; remembers everything it was sent."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None, interval_s: int = 1) -> None:
+        self.interval_s = interval_s
+        self.files: dict[str, bytes] = {}
+        self.enrolments: list[dict[str, Any]] = []
+        self.attempts: list[Attempt] = []
+        self.accepted: list[dict[str, Any]] = []
+        self.epochs: dict[str, tuple[int, str]] = {}
+        self.links: dict[tuple[str, str], tuple[str, str, int]] = {}
+        self.broken: list[str] = []
+        self.reply: Callable[[Attempt], Reply | None] = lambda _attempt: None
+        self.enrol_reply: Callable[[dict[str, Any]], Reply | None] = lambda _body: None
+        self.paths: list[str] = []
+        self._guard = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.port = self._http.server_port
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def rows(self, part: str) -> list[dict[str, Any]]:
+        return [row for report in self.accepted for row in report.get(part, ())]
+
+    # --- answers
+
+    def enrol(self, body: dict[str, Any]) -> Reply:
+        self.enrolments.append(body)
+        told = {
+            "device_id": "device-1",
+            "workspace": "acme",
+            "server": "https://elsewhere.example",
+            "report_interval_s": self.interval_s,
+            "config_revision": 1,
+        }
+        return self.enrol_reply(body) or Reply(200, told)
+
+    def report(self, raw: bytes, headers: dict[str, str]) -> Reply:
+        if headers.get("Content-Encoding") == "gzip":
+            raw = gzip.decompress(raw)
+        with self._guard:
+            attempt = Attempt(raw, json.loads(raw), headers)
+            self.attempts.append(attempt)
+            told = self.reply(attempt)
+            if told is not None and not told.after_commit:
+                return told
+            truth = self._take(attempt)
+            return told or truth
+
+    def _take(self, attempt: Attempt) -> Reply:
+        report, digest = attempt.report, sha256(attempt.raw)
+        epoch, sequence = report["epoch"], report["sequence"]
+        have, chain = self.epochs.get(epoch, (0, sha256(epoch)))
+        known = self.links.get((report["id"], epoch))
+        if known is not None and known[0] == digest:
+            return self._received(known[2], known[1])
+        if sequence != have + 1 or report["previous"] != chain:
+            self.broken.append(f"{sequence} after {have}")
+            return problem(409, "chain_forked", sequence=have, chain=chain)
+        chain = sha256(f"{chain}:{digest}")
+        self.epochs[epoch] = (sequence, chain)
+        if not any(seen == report["id"] for seen, _ in self.links):
+            self.accepted.append(report)
+        self.links[report["id"], epoch] = (digest, chain, sequence)
+        return self._received(sequence, chain)
+
+    def _received(self, sequence: int, chain: str) -> Reply:
+        told = {
+            "received": sequence,
+            "chain": chain,
+            "server_time": "2026-11-21T10:00:00.000Z",
+            "report_interval_s": self.interval_s,
+            "config_revision": 1,
+            "commands": [],
+        }
+        return Reply(200, told)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_arguments: Any) -> None:
+                """Say nothing."""
+
+            def do_GET(self) -> None:
+                server.paths.append(self.path)
+                content = server.files.get(self.path)
+                self._answer(Reply(404, "nothing") if content is None else Reply(200, content))
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                server.paths.append(self.path)
+                if self.path.endswith("/v1/enroll"):
+                    self._answer(server.enrol(json.loads(raw)))
+                else:
+                    self._answer(server.report(raw, dict(self.headers)))
+
+            def _answer(self, reply: Reply) -> None:
+                if reply.status == 0:
+                    self.close_connection = True
+                    return
+                body = reply.body
+                if not isinstance(body, bytes):
+                    body = (body if isinstance(body, str) else json.dumps(body)).encode()
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        return Handler

@@ -1,0 +1,65 @@
+"""What the agent's tests share: tokens, an enrolled store, an agent run until something holds."""
+
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from moorage_agent.enrol import enrol
+from moorage_agent.logs import Collector, log
+from moorage_agent.loop import Agent
+from moorage_agent.store import Store
+from moorage_agent.transport import Transport
+
+WITHIN_S = 20
+
+
+def token(kind: str = "inst", digit: str = "a") -> str:
+    head = f"{kind}_{digit * 40}"
+    return f"{head}{zlib.crc32(head.encode()):08x}"
+
+
+def enrolled(folder: Path, server, *, used: str | None = None) -> None:
+    store = Store(str(folder), boot_id="boot")
+    enrol(store, Transport(server.url), server=server.url, token=used or token())
+    store.close()
+
+
+def run(
+    folder: Path,
+    server,
+    until: Callable[[], object],
+    *,
+    boot_id: str = "boot",
+    within_s: float = WITHIN_S,
+) -> Agent:
+    """Run an agent in this thread until it ends or ``until`` holds, seen from another thread."""
+    store = Store(str(folder), boot_id=boot_id)
+    collector = Collector()
+    log.handlers, log.propagate = [collector], True
+    log.setLevel("INFO")
+    agent = Agent(
+        store, str(folder), collector, boot_id=boot_id, transport=lambda: Transport(server.url)
+    )
+    ended, held = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline and not ended.is_set():
+            if until():
+                held.set()
+                break
+            time.sleep(0.01)
+        agent.stop()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        agent.run()
+    finally:
+        ended.set()
+        watcher.join()
+        store.close()
+    assert held.is_set() or agent.enrolled_anew or until(), "what was waited for did not come"
+    return agent
