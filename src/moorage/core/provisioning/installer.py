@@ -15,6 +15,8 @@ from moorage.kit.url import plain_url
 _SHEBANG = b"#!/usr/bin/env python3\n"
 # The oldest time a zip file can hold: the same bytes whenever and wherever it is built.
 _TIME = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_MAIN = b"import sys\n\nfrom moorage_agent.cli import main\n\nsys.exit(main())\n"
 _TOKEN = re.compile(r"(?:inst|apt)_[0-9a-f]{48}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REFUSAL = re.compile(r"[^A-Za-z0-9 .,;:()_-]")
@@ -33,11 +35,14 @@ def agent_zipapp() -> Zipapp:
     """Build the agent's file from the installed package; the same sources give the same bytes."""
     buffer = io.BytesIO()
     buffer.write(_SHEBANG)
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, source in _sources():
-            archive.writestr(zipfile.ZipInfo(f"moorage_agent/{name}", _TIME), source)
-        main = b"import sys\n\nfrom moorage_agent.cli import main\n\nsys.exit(main())\n"
-        archive.writestr(zipfile.ZipInfo("__main__.py", _TIME), main)
+    # Stored, not deflated: builds of zlib differ in their output, and two servers behind one
+    # address must agree on the digest that stands in the installer.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, source in [*_sources(), ("__main__.py", _MAIN)]:
+            member = zipfile.ZipInfo(name, _TIME)
+            member.create_system = _UNIX
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, source)
     content = buffer.getvalue()
     return Zipapp(content, hashlib.sha256(content).hexdigest())
 
@@ -47,7 +52,7 @@ def _sources() -> list[tuple[str, bytes]]:
         return entry.is_file() and entry.name.endswith(".py")
 
     found = [entry for entry in files("moorage_agent").iterdir() if is_source(entry)]
-    return sorted((entry.name, entry.read_bytes()) for entry in found)
+    return sorted((f"moorage_agent/{entry.name}", entry.read_bytes()) for entry in found)
 
 
 def render_install_script(*, server_url: str, token: str | None, agent_sha256: str) -> str:
