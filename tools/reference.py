@@ -38,6 +38,8 @@ ADVICE = {
     "device_retired": "Stop: the owner deleted this device.",
     "device_time_invalid": "Send the time as RFC 3339 in UTC, or leave the header out.",
     "encoding_not_supported": "Send gzip, or the plain body.",
+    "feature_missing": "Have it added on the server: `moorage bootstrap --feature`.",
+    "foreign_source": "Name a device of this workspace, or none.",
     "gone_meanwhile": "Read what there is now; repeat the request if it still makes sense.",
     "grant_exceeds_own": "Leave the scopes out that your key lacks, or use a key that has them.",
     "idempotency_key_invalid": "Use 1 to 255 printable characters; a UUID is a good choice.",

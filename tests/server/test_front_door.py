@@ -16,10 +16,16 @@ async def test_each_answer_carries_a_request_id_of_its_own(running):
 
 
 async def test_a_first_segment_nobody_has_is_not_found(running):
-    for path in ("/", "/nothing", "//v1/devices", "/V1/devices", "/v1x", "/acme/devices", "/%2e"):
+    for path in ("//v1/devices", "/V1/devices", "/v1x/x", "/nothing/devices", "/console", "/docs"):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             answer = await running.client.request(method, path)
             assert answer.status_code == 404, (method, path)
+
+
+async def test_a_browser_at_the_root_is_led_to_the_documentation(running):
+    answer = await running.client.get("/")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/v1/docs"
 
 
 async def test_a_wrong_method_on_a_page_of_ours_is_said_so(running):
@@ -52,7 +58,7 @@ def sample(metrics: str, line: str) -> float:
 async def test_requests_are_counted_by_template_method_and_status(running):
     for _ in range(3):
         await running.client.get("/v1/devices/dev_1", headers=running.auth())
-    await running.client.request("BREW", "/nothing")
+    await running.client.request("BREW", "/nothing/there")
     metrics = (await running.client.get("/metrics")).text
     line = 'moorage_requests_total{method="GET",route="/v1/devices/{device_id}",status="404"}'
     assert sample(metrics, line) == 3

@@ -42,6 +42,66 @@ def timeline_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
     )
 
 
+@dataclass(frozen=True)
+class Span:
+    """One page of a timeline that can be walked both ways, always newest first.
+
+    ``older`` and ``newer`` are cursors to go on with; ``more`` says whether the way taken goes on.
+    """
+
+    rows: Sequence[Row]
+    older: str | None
+    newer: str | None
+    more: bool
+
+
+async def both_ways(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    rows_of: sa.Table,
+    device: DeviceRef,
+    *,
+    window: Window,
+    where: Sequence[sa.ColumnElement[bool]],
+    cursor: str | None,
+    forward: bool,
+    limit: int,
+) -> Span:
+    """Read the page before a cursor, or with ``forward`` the one after it.
+
+    Raises:
+        BadCursorError: the cursor is not one of ours.
+
+    """
+    chosen = sa.select(rows_of).where(rows_of.c.device_id == device.device_id, *where)
+    chosen = chosen.where(*within(rows_of, window))
+    if cursor is not None:
+        here = _position(rows_of)
+        there = _literal(decode_cursor(cursor, int, int))
+        chosen = chosen.where(here > there if forward else here < there)
+    order = [rows_of.c.at, rows_of.c.id]
+    ordered = chosen.order_by(*(order if forward else [part.desc() for part in order]))
+    found = await tx.rows(
+        ordered.limit(limit + 1).add_columns(
+            sa.type_coerce(rows_of.c.at, sa.BigInteger).label("at_ms")
+        )
+    )
+    page = list(found[:limit])
+    if forward:
+        page.reverse()
+    ends = (
+        [encode_cursor(row.at_ms, row.id) for row in (page[0], page[-1])] if page else [cursor] * 2
+    )
+    return Span(page, older=ends[1], newer=ends[0], more=len(found) > limit)
+
+
+def _position(rows_of: sa.Table) -> sa.Tuple:
+    return sa.tuple_(sa.type_coerce(rows_of.c.at, sa.BigInteger), rows_of.c.id)
+
+
+def _literal(parts: Sequence[Any]) -> sa.Tuple:
+    return sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in parts))
+
+
 async def newest_first(  # noqa: PLR0913 - a query's parts
     tx: Tx,
     rows_of: sa.Table,
@@ -61,11 +121,7 @@ async def newest_first(  # noqa: PLR0913 - a query's parts
     chosen = sa.select(rows_of).where(rows_of.c.device_id == device.device_id, *where)
     chosen = chosen.where(*within(rows_of, window))
     if cursor is not None:
-        at, row_id = decode_cursor(cursor, int, int)
-        position = sa.tuple_(sa.type_coerce(rows_of.c.at, sa.BigInteger), rows_of.c.id)
-        chosen = chosen.where(
-            position < sa.tuple_(sa.literal(at, sa.BigInteger), sa.literal(row_id, sa.BigInteger))
-        )
+        chosen = chosen.where(_position(rows_of) < _literal(decode_cursor(cursor, int, int)))
     ordered = chosen.order_by(rows_of.c.at.desc(), rows_of.c.id.desc()).limit(limit + 1)
     found = await tx.rows(
         ordered.add_columns(sa.type_coerce(rows_of.c.at, sa.BigInteger).label("at_ms"))

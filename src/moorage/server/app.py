@@ -11,6 +11,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from moorage.core.workspaces import RESERVED_SLUGS
 from moorage.dialects import native, roboflow
 from moorage.dialects.common import Callers, Services
 from moorage.ingest import Ingest, IngestLimits, Retention
@@ -40,6 +41,7 @@ class App:
         self.public_url = public_url or settings.public_url or default_public_url(settings)
         self._clock = clock or SystemClock()
         self.native: ASGIApp | None = None
+        self.roboflow: roboflow.DeploymentManager | None = None
         self._front: FrontDoor | None = None
         self.failure: BaseException | None = None
 
@@ -82,6 +84,7 @@ class App:
                 public_url=self.public_url,
                 install_token_expires_s=int(settings.install_token_minutes * 60),
                 clock=self._clock,
+                rate_limits=settings.rate_limits == "on",
             )
             jobs = Jobs(db, retention)
             self._front = self._wire(services)
@@ -101,12 +104,13 @@ class App:
         async def ready() -> str | None:
             return await _missing(services.db)
 
-        otherwise = health.create_app(ready, registry)
-        by_segment: dict[str, ASGIApp] = {
-            "v1": self.native,
-            "devices": roboflow.InstallApp(services),
-        }
-        return FrontDoor(by_segment, otherwise, registry)
+        self.roboflow = roboflow.create_app(services)
+        ours = health.create_app(ready, registry)
+        by_segment: dict[str, ASGIApp] = dict.fromkeys(RESERVED_SLUGS, ours)
+        by_segment["v1"] = self.native
+        by_segment["devices"] = roboflow.InstallApp(services)
+        by_segment["inference-stats"] = self.roboflow.guarded
+        return FrontDoor(by_segment, self.roboflow.guarded, registry)
 
 
 def create_app(

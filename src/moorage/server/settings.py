@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     install_token_minutes: float = Field(
         10, ge=1, le=43_200, description="How long an install token can be redeemed."
     )
+    rate_limits: Literal["on", "off"] = Field(
+        "on",
+        description="Limits of reading logs and telemetry in the Deployment Manager API; off is "
+        "for tests and benchmarks.",
+    )
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long data is kept."
     )

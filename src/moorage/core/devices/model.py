@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -47,6 +47,7 @@ class Device:
         interval_s: how often it is to report, as the server assigned it.
         last_seen_at: last contact by any route; ``presence.last_contact_at`` is a heartbeat.
         skew_ms: how far the device's clock was ahead of ours at its last report, or None.
+        silent_for: time since the last heartbeat, our own absences left out; None before the first.
         clone_suspected_at: since when two copies seem to speak under one key, or None.
 
     """
@@ -68,6 +69,7 @@ class Device:
     skew_ms: int | None
     clone_suspected_at: datetime | None
     presence: Presence
+    silent_for: timedelta | None
 
     @property
     def ref(self) -> DeviceRef:

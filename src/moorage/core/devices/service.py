@@ -83,6 +83,38 @@ async def get(
     return await _get(tx, caller, device_id)
 
 
+async def get_by_any_id(
+    tx: Tx, caller: Caller, device_id: str, *, needs: Scope = Scope.DEVICE_READ
+) -> Device:
+    """Return a device by our id for it or by the one it brought along; otherwise as ``get``."""
+    caller.require(needs)
+    if not _ID.fullmatch(device_id):
+        found = await store.find_id_by_external(
+            tx, caller.workspace_id, device_id, live=caller.live
+        )
+        device_id = found or device_id
+    return await _get(tx, caller, device_id)
+
+
+async def is_foreign(tx: Tx, caller: Caller, device_id: str) -> bool:
+    """Whether the id is a device of another workspace: for the one API that tells this apart."""
+    return await store.workspace_of(tx, device_id) not in (None, caller.workspace_id)
+
+
+async def note_heartbeat(tx: Tx, device: DeviceRef, told: Mapping[str, Any]) -> None:
+    """Note a sign of life that is no report, with what it told of the device."""
+    row = {
+        "device_id": device.device_id,
+        "at": tx.now,
+        "boot_id": None,
+        "uptime_s": None,
+        "skew_ms": None,
+    }
+    await store.record_heartbeats(tx, [row])
+    if told:
+        await record_facts(tx, device, told)
+
+
 async def get_own(tx: Tx, caller: Caller) -> Device:
     """Return the device whose key this is. Raises DomainError ``forbidden`` for another caller."""
     return await _get(tx, caller, caller.require_device())

@@ -41,6 +41,26 @@ async def find(tx: Tx, workspace_id: str, device_id: str, *, live: bool) -> Devi
     return device_of(row, its_tags.get(device_id, []), tx.now, await absences(tx))
 
 
+async def workspace_of(tx: Tx, device_id: str) -> str | None:
+    """Whose it is."""
+    row = await tx.row(sa.select(devices.c.workspace_id).where(devices.c.id == device_id))
+    return row and row.workspace_id
+
+
+async def find_id_by_external(
+    tx: Tx, workspace_id: str, external_id: str, *, live: bool
+) -> str | None:
+    """By the id the device brought along."""
+    row = await tx.row(
+        sa.select(devices.c.id).where(
+            devices.c.workspace_id == workspace_id,
+            devices.c.live == live,
+            devices.c.external_id == external_id,
+        )
+    )
+    return row and row.id
+
+
 async def update(tx: Tx, workspace_id: str, device_id: str, values: Mapping[str, Any]) -> None:
     """Change columns of a record. Raises UniqueViolation for a taken reference."""
     await tx.run(

@@ -6,7 +6,7 @@ from datetime import datetime
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.events import store
 from moorage.core.events.model import Event, EventRow, EventText
-from moorage.core.timeline import Window
+from moorage.core.timeline import Span, Window
 from moorage.kit.ids import new_id, new_row_id
 from moorage.kit.pages import Page
 from moorage.storage import Tx
@@ -67,6 +67,28 @@ async def list_events(  # noqa: PLR0913 - a query's parts
         limit=limit,
     )
     return Page(items, next_cursor)
+
+
+async def walk_events(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    caller: Caller,
+    device: DeviceRef,
+    window: Window,
+    *,
+    entity_type: str | None = None,
+    entity_id: str | None = None,
+    event: str | None = None,
+    cursor: str | None,
+    forward: bool,
+    limit: int,
+) -> tuple[list[Event], Span]:
+    """Read events newest first, from a cursor back or forward in time (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    wanted = {"entity_type": entity_type, "entity_id": entity_id, "event": event}
+    equal = {name: value for name, value in wanted.items() if value is not None}
+    return await store.walk_events(
+        tx, device, window, equal=equal, cursor=cursor, forward=forward, limit=limit
+    )
 
 
 async def purge(tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int) -> int:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from moorage.core import timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.events.model import Event, EventRow
-from moorage.storage import JsonText, Millis, Prepared, Tx
+from moorage.storage import JsonText, Millis, Prepared, Row, Tx
 
 _events = timeline.timeline_table(
     "events",
@@ -47,25 +47,54 @@ async def list_events(  # noqa: PLR0913 - a query's parts
         _events,
         device,
         window=window,
-        where=[_events.c[name] == value for name, value in equal.items()],
+        where=_equal(equal),
         cursor=cursor,
         limit=limit,
     )
-    return [
-        Event(
-            id=row.event_id,
-            event=row.event,
-            at=row.at,
-            received_at=row.received_at,
-            entity_type=row.entity_type,
-            entity_id=row.entity_id,
-            description=row.description,
-            error_code=row.error_code,
-            metadata=row.metadata,
-            ended_at=row.ended_at,
-        )
-        for row in rows
-    ], next_cursor
+    return [_event(row) for row in rows], next_cursor
+
+
+async def walk_events(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    device: DeviceRef,
+    window: timeline.Window,
+    *,
+    equal: dict[str, str],
+    cursor: str | None,
+    forward: bool,
+    limit: int,
+) -> tuple[list[Event], timeline.Span]:
+    """One page, newest first, from a cursor either way."""
+    span = await timeline.both_ways(
+        tx,
+        _events,
+        device,
+        window=window,
+        where=_equal(equal),
+        cursor=cursor,
+        forward=forward,
+        limit=limit,
+    )
+    return [_event(row) for row in span.rows], span
+
+
+def _equal(equal: dict[str, str]) -> list[sa.ColumnElement[bool]]:
+    return [_events.c[name] == value for name, value in equal.items()]
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        id=row.event_id,
+        event=row.event,
+        at=row.at,
+        received_at=row.received_at,
+        entity_type=row.entity_type,
+        entity_id=row.entity_id,
+        description=row.description,
+        error_code=row.error_code,
+        metadata=row.metadata,
+        ended_at=row.ended_at,
+    )
 
 
 async def delete_some(

@@ -9,6 +9,7 @@ from moorage.core.errors import DomainError, Kind, not_found
 from moorage.core.keys import rules, store
 from moorage.core.keys.model import Key, NewKey
 from moorage.kit.ids import new_id, new_key_text
+from moorage.kit.jsonvalue import check_json
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.kit.unset import UNSET, Unset
 from moorage.storage import Tx
@@ -206,11 +207,33 @@ async def update(  # noqa: PLR0913 - what may be changed
             )
         values["protected"] = protected
     if metadata is not None:
+        check_json(metadata, "/customMetadata")
         values["metadata"] = dict(metadata)
     if values:
         await store.update(tx, caller.workspace_id, key_id, values)
         changed = {name: value for name, value in values.items() if name != "disabled_at"}
         await audit.record(tx, caller, "key.updated", key_id, changed)
+    return await _own(tx, caller, key_id)
+
+
+async def finish(
+    tx: Tx,
+    caller: Caller,
+    key_id: str,
+    *,
+    protected: bool | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Key:
+    """Complete a key just made by the same caller (``api-key:create``)."""
+    caller.require(Scope.API_KEY_CREATE)
+    values: dict[str, Any] = {}
+    if protected is not None:
+        values["protected"] = protected
+    if metadata is not None:
+        check_json(metadata, "/customMetadata")
+        values["metadata"] = dict(metadata)
+    if values:
+        await store.update(tx, caller.workspace_id, key_id, values)
     return await _own(tx, caller, key_id)
 
 

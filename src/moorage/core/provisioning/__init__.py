@@ -7,6 +7,7 @@ from moorage.core.provisioning.installer import (
     render_refusal_script,
 )
 from moorage.core.provisioning.model import Enrolled, InstallToken, Registered
+from moorage.core.provisioning.rules import Asked, check_asked, first_layer
 from moorage.core.provisioning.service import (
     check_install_token,
     enroll,
@@ -17,13 +18,16 @@ from moorage.core.provisioning.service import (
 )
 
 __all__ = [
+    "Asked",
     "Enrolled",
     "InstallToken",
     "Registered",
     "Zipapp",
     "agent_zipapp",
+    "check_asked",
     "check_install_token",
     "enroll",
+    "first_layer",
     "new_install_token",
     "purge_tokens",
     "register",

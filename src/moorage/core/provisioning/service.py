@@ -30,16 +30,24 @@ async def register(  # noqa: PLR0913 - the parts of a record
     type: str = devices.DEFAULT_TYPE,  # noqa: A002 - the field's own name
     tags: Sequence[str] = (),
     reference: str | None = None,
+    own: Mapping[str, Any] | None = None,
+    copy_of: Device | None = None,
     expires_in: timedelta = DEFAULT_EXPIRY,
 ) -> Registered:
     """Make a device: record, first config document, install token (``device:update``).
+
+    ``own`` is the device's layer to begin with; ``copy_of`` a device found for this caller whose
+    config is taken over, secrets included, but nothing else of it.
 
     Raises:
         DomainError: ``invalid``; ``conflict`` for a taken reference.
 
     """
     device = await devices.create(tx, caller, name=name, type=type, tags=tags, reference=reference)
-    await config.create_first(tx, caller, device.ref, {})
+    if copy_of is not None:
+        await config.create_copy(tx, caller, device.ref, copy_of.ref)
+    else:
+        await config.create_first(tx, caller, device.ref, own or {})
     return Registered(device, await _issue_token(tx, caller, device, expires_in))
 
 

@@ -21,3 +21,4 @@ class Services:
     public_url: str
     install_token_expires_s: int
     clock: Clock
+    rate_limits: bool = True

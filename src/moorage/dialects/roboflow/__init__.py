@@ -1,5 +1,6 @@
-"""The Deployment Manager API. So far: the installer a device fetches. See README.md beside this."""
+"""The Deployment Manager API, ``/{workspace}/devices/v2``. See README.md beside this."""
 
+from moorage.dialects.roboflow.app import DeploymentManager, create_app
 from moorage.dialects.roboflow.install import InstallApp
 
-__all__ = ["InstallApp"]
+__all__ = ["DeploymentManager", "InstallApp", "create_app"]

@@ -1,0 +1,92 @@
+"""Routes a client asks first, and the statistics a stock inference container posts."""
+
+from typing import Any
+
+from fastapi import APIRouter, Body
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from moorage.core import devices, keys, workspaces
+from moorage.core.caller import Caller, Scope
+from moorage.core.errors import DomainError, Kind
+from moorage.dialects.common import Services
+from moorage.dialects.roboflow.auth import Sessions, key_of
+from moorage.kit.text import clean_text
+from moorage.storage import Tx
+
+_Body = Body(default=None)
+_LONGEST_FACT = 1024
+_FACTS = (
+    "platform",
+    "platform_release",
+    "platform_version",
+    "architecture",
+    "hostname",
+    "ip_address",
+    "mac_address",
+)
+
+
+def router(services: Services, sessions: Sessions) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(tags=["bootstrap"])
+
+    async def welcome(request: Request) -> dict[str, Any]:
+        async with services.db.read() as tx:
+            caller = await keys.authenticate(tx, key_of(request))
+            home = await workspaces.get(tx, caller.workspace_id)
+        return {"workspace": home.slug, "welcome": f"Welcome to {home.name}."}
+
+    @routes.post("/")
+    async def post_root(request: Request) -> dict[str, Any]:
+        """Say which workspace a key belongs to."""
+        return await welcome(request)
+
+    @routes.get("/", response_model=None)
+    async def get_root(request: Request) -> dict[str, Any] | Response:
+        """The same; a browser without a key is led to the documentation."""
+        asks_with_key = "api_key" in request.query_params or "authorization" in request.headers
+        return await welcome(request) if asks_with_key else RedirectResponse("/v1/docs", 307)
+
+    @routes.get("/{workspace}")
+    async def get_workspace(request: Request, workspace: str) -> dict[str, Any]:
+        """Describe the workspace as far as a client needs it to reach its devices."""
+        async with sessions.reading(request, workspace) as (tx, caller):
+            home = await workspaces.get(tx, caller.workspace_id)
+        about = {"name": home.name, "url": home.slug, "projects": [], "members": 1}
+        return {"workspace": about}
+
+    @routes.post("/inference-stats")
+    async def take_statistics(body: Any = _Body) -> dict[str, Any]:
+        """Take what an inference server posts every minute as its device's heartbeat."""
+        text = body.get("api_key") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise keys.unauthenticated()
+        async with services.db.write() as tx:
+            caller = await keys.authenticate(tx, text)
+            device = await _meant(tx, caller, body.get("device_id"))
+            await devices.note_heartbeat(tx, device.ref, _facts(body))
+        return {"status": "ok"}
+
+    return routes
+
+
+async def _meant(tx: Tx, caller: Caller, device_id: Any) -> devices.Device:
+    """A device's key means its own device; a workspace key the one of that id or external id."""
+    if caller.device_id is not None:
+        return await devices.get_own(tx, caller)
+    if not isinstance(device_id, str) or not device_id:
+        raise DomainError(Kind.INVALID, "invalid", "device_id is required with a workspace key")
+    return await devices.get_by_any_id(tx, caller, device_id, needs=Scope.DEVICE_UPDATE)
+
+
+def _facts(body: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        name: clean_text(value)[:_LONGEST_FACT]
+        for name in _FACTS
+        if isinstance(value := body.get(name), str)
+    }
+    version = body.get("inference_server_version")
+    if isinstance(version, str):
+        told["inference_server_version"] = clean_text(version)[:_LONGEST_FACT]
+    return told
