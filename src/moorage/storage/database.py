@@ -192,13 +192,10 @@ class _SQLiteTx(_TxBase):
             if self._offload is None:
                 return function()
             done = asyncio.get_running_loop().run_in_executor(self._offload, function)
-            try:
-                return await asyncio.shield(done)
-            except asyncio.CancelledError:
-                # The thread goes on whatever became of the request: wait, so that nobody else gets
-                # the connection, or closes it, in the middle of a statement.
-                await asyncio.wait([done])
-                raise
+            given_up = await _settled(done)
+            if given_up is not None:
+                raise given_up
+            return done.result()
         except DBAPIError as error:
             raise self.engine.translate(error) from None
         except OverflowError:
@@ -241,12 +238,14 @@ class SQLiteDatabase:
             tx = _SQLiteTx(self, connection, self._clock.now(), offload=None)
             try:
                 yield tx
-                await self._commit(connection)
+                given_up = await self._commit(connection)
             except BaseException:
                 connection.rollback()
                 raise
         for callback in tx.callbacks:
             callback()
+        if given_up is not None:
+            raise given_up
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
@@ -297,17 +296,30 @@ class SQLiteDatabase:
             else:
                 return self._writer
 
-    async def _commit(self, connection: sa.Connection) -> None:
+    async def _commit(self, connection: sa.Connection) -> asyncio.CancelledError | None:
         done = asyncio.get_running_loop().run_in_executor(self._commit_thread, connection.commit)
+        given_up = await _settled(done)
         try:
-            await asyncio.shield(done)
-        except asyncio.CancelledError:
-            # The commit goes on whatever became of the request: wait, so that nobody else gets the
-            # connection in the middle of it.
-            await asyncio.wait([done])
-            raise
+            done.result()
         except DBAPIError as error:
             raise self.engine.translate(error) from None
+        return given_up
+
+
+async def _settled(done: asyncio.Future[Any]) -> asyncio.CancelledError | None:
+    """Wait for a thread's end; return the cancellation that came meanwhile, if one did.
+
+    The thread goes on whatever became of the request, so nobody else may get the connection before.
+    A scope that ends cancels again and again: each of them waits as the first did.
+    """
+    given_up = None
+    while not done.done():
+        try:
+            await asyncio.wait([done])
+        except asyncio.CancelledError as error:
+            given_up = error
+    done.exception()  # looked at, so that nobody warns of it when the request is given up
+    return given_up
 
 
 def sqlite_engine(path: Path, *, lock_wait_s: float = 0) -> sa.Engine:

@@ -1,0 +1,230 @@
+"""Transactions: whole or not at all, whatever happens to the one who asked."""
+
+import asyncio
+import contextlib
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from moorage.storage import metadata
+from support.engines import on_postgresql, on_sqlite
+
+turns = metadata.tables["job_turns"]
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+async def add(tx, *jobs: str) -> None:
+    for job in jobs:
+        await tx.run(sa.insert(turns), {"job": job, "next_at": AT})
+
+
+async def jobs_in(db) -> list[str]:
+    async with db.read() as tx:
+        return [row.job for row in await tx.rows(sa.select(turns.c.job).order_by(turns.c.job))]
+
+
+async def test_an_exception_takes_everything_back(db):
+    with contextlib.suppress(ZeroDivisionError):
+        async with db.write() as tx:
+            await add(tx, "a", "b")
+            raise ZeroDivisionError
+    assert await jobs_in(db) == []
+    async with db.write() as tx:
+        await add(tx, "c")
+    assert await jobs_in(db) == ["c"]
+
+
+async def test_a_refused_statement_takes_the_earlier_ones_back(db):
+    with pytest.raises(Exception, match="pk_job_turns"):
+        async with db.write() as tx:
+            await add(tx, "a", "b", "a")
+    assert await jobs_in(db) == []
+
+
+async def test_a_transaction_cancelled_in_the_middle_leaves_nothing_and_the_writer_goes_on(db):
+    inside = asyncio.Event()
+
+    async def stuck() -> None:
+        async with db.write() as tx:
+            await add(tx, "a")
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(stuck())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await jobs_in(db) == []
+    async with db.write() as tx:
+        await add(tx, "b")
+    assert await jobs_in(db) == ["b"]
+
+
+async def test_wherever_a_writer_is_cancelled_its_transaction_is_whole_or_absent(db):
+    async def write(at: int) -> None:
+        async with db.write() as tx:
+            await add(tx, f"{at}-a", f"{at}-b")
+
+    # More often than there are connections: one that leaked each time would be missed.
+    for steps in range(40):
+        await jobs_in(db)  # a connection is open, so that it is not opening one that is cancelled
+        task = asyncio.create_task(write(steps))
+        for _ in range(steps // 2):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    there = set(await jobs_in(db))
+    numbers = {job.split("-")[0] for job in there}
+    assert there == {f"{at}-{half}" for at in numbers for half in "ab"}
+    async with db.write() as tx:
+        await add(tx, "last")
+    assert "last" in await jobs_in(db)
+
+
+@on_sqlite
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_commit_that_is_given_up_is_finished_before_the_next_transaction_begins(db, times):
+    """Cancelled again and again while the disk is slow, as a scope that ends does."""
+    disk_is_free = threading.Event()
+    announced = []
+
+    async def first() -> None:
+        async with db.write() as tx:
+            await add(tx, "a")
+            tx.after_commit(lambda: announced.append("a"))
+            db._commit_thread.submit(disk_is_free.wait, 30)
+
+    async def second() -> None:
+        with contextlib.suppress(ZeroDivisionError):
+            async with db.write() as tx:
+                await add(tx, "half")
+                await asyncio.sleep(0.05)
+                raise ZeroDivisionError
+
+    given_up = asyncio.create_task(first())
+    await asyncio.sleep(0.05)
+    next_one = asyncio.create_task(second())
+    for _ in range(times):
+        given_up.cancel()
+        await asyncio.sleep(0.01)
+    disk_is_free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    await next_one
+    assert await jobs_in(db) == ["a"]
+    assert announced == ["a"], "it is durable, so it is announced"
+
+
+@on_sqlite
+async def test_a_read_that_is_given_up_leaves_its_connection_fit_for_the_next(db):
+    slow = sa.text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+        "SELECT count(*) AS n FROM n"
+    )
+
+    async def read() -> int:
+        async with db.read() as tx:
+            return (await tx.row(slow)).n
+
+    for _ in range(6):
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.005)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    assert await asyncio.gather(*(read() for _ in range(8))) == [100_000] * 8
+
+
+async def test_what_is_announced_comes_after_the_commit_and_never_after_a_rollback(db):
+    told = []
+    async with db.write() as tx:
+        tx.after_commit(lambda: told.append("kept"))
+        await add(tx, "a")
+        assert told == []
+    assert told == ["kept"]
+    with contextlib.suppress(ZeroDivisionError):
+        async with db.write() as tx:
+            tx.after_commit(lambda: told.append("taken back"))
+            raise ZeroDivisionError
+    assert told == ["kept"]
+
+
+async def test_a_waiter_is_woken_once_the_change_is_there_to_be_read(db):
+    with db.announcements.subscribed("topic") as woken:
+        async with db.write() as tx:
+            await add(tx, "a")
+            tx.announce("topic")
+            assert not woken.is_set()
+        assert woken.is_set()
+    assert await jobs_in(db) == ["a"]
+
+
+async def test_nobody_reads_what_is_not_committed(db):
+    async with db.write() as tx:
+        await add(tx, "a")
+        assert await jobs_in(db) == []
+    assert await jobs_in(db) == ["a"]
+
+
+async def test_a_transaction_has_one_present(db, clock):
+    async with db.write() as tx:
+        before = tx.now
+        clock.advance(seconds=5)
+        assert tx.now == before
+    async with db.write() as tx:
+        assert (tx.now - before).total_seconds() == 5
+
+
+@on_sqlite
+async def test_a_reader_keeps_its_snapshot_while_others_write(db):
+    async with db.read() as reading:
+        count = sa.text("SELECT count(*) AS n FROM job_turns")
+        assert (await reading.row(count)).n == 0
+        async with db.write() as tx:
+            await add(tx, "a")
+        assert (await reading.row(count)).n == 0
+    assert await jobs_in(db) == ["a"]
+
+
+@on_sqlite
+async def test_a_commit_is_on_disk_before_it_is_answered(db):
+    async with db.write() as tx:
+        synchronous = await tx.row(sa.text("PRAGMA synchronous"))
+        journal = await tx.row(sa.text("PRAGMA journal_mode"))
+        enforced = await tx.row(sa.text("PRAGMA foreign_keys"))
+    # 2 is FULL: https://www.sqlite.org/pragma.html#pragma_synchronous
+    assert (synchronous[0], journal[0], enforced[0]) == (2, "wal", 1)
+
+
+async def test_fifty_writers_at_once_lose_no_change(db):
+    async with db.write() as tx:
+        await add(tx, "a")
+
+    async def one_more() -> None:
+        async with db.write() as tx:
+            await tx.run(sa.text("UPDATE job_turns SET next_at = next_at + 1"))
+
+    await asyncio.gather(*(one_more() for _ in range(50)))
+    async with db.read() as tx:
+        row = await tx.row(sa.text("SELECT next_at FROM job_turns"))
+    assert row.next_at == AT.timestamp() * 1000 + 50
+
+
+@on_postgresql
+async def test_after_the_database_dropped_every_connection_transactions_work_again(db, postgres):
+    await asyncio.gather(*(jobs_in(db) for _ in range(5)))
+    postgres.run_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'moorage'"
+    )
+    with contextlib.suppress(Exception):
+        await jobs_in(db)
+    for at in range(10):
+        async with db.write() as tx:
+            await add(tx, f"job {at}")
+    assert len(await jobs_in(db)) == 10
