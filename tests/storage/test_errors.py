@@ -59,29 +59,29 @@ async def rows(db):
         await tx.run(insert("report_ledger"), LINK)
 
 
-@pytest.mark.parametrize(
-    ("table", "row", "constraint"),
-    [
-        ("workspaces", SPACE | {"slug": "b"}, "pk_workspaces"),
-        ("workspaces", SPACE | {"id": "acc_2"}, "uq_workspaces_slug"),
-        (
-            "devices",
-            DEVICE | {"id": "dev_2", "external_id": None},
-            "uq_devices_workspace_id_live_reference",
-        ),
-        (
-            "devices",
-            DEVICE | {"id": "dev_2", "reference": None},
-            "uq_devices_workspace_id_live_external_id",
-        ),
-        ("report_ledger", LINK | {"sequence": 2}, "pk_report_ledger"),
-    ],
-)
-async def test_a_unique_violation_names_its_constraint(db, rows, table, row, constraint):
-    with pytest.raises(UniqueViolation) as refusal:
-        async with db.write() as tx:
-            await tx.run(insert(table), row)
-    assert refusal.value.constraint == constraint
+TAKEN = [
+    ("workspaces", SPACE | {"slug": "b"}, "pk_workspaces"),
+    ("workspaces", SPACE | {"id": "acc_2"}, "uq_workspaces_slug"),
+    (
+        "devices",
+        DEVICE | {"id": "dev_2", "external_id": None},
+        "uq_devices_workspace_id_live_reference",
+    ),
+    (
+        "devices",
+        DEVICE | {"id": "dev_2", "reference": None},
+        "uq_devices_workspace_id_live_external_id",
+    ),
+    ("report_ledger", LINK | {"sequence": 2}, "pk_report_ledger"),
+]
+
+
+async def test_a_unique_violation_names_its_constraint(db, rows):
+    for table, row, constraint in TAKEN:
+        with pytest.raises(UniqueViolation) as refusal:
+            async with db.write() as tx:
+                await tx.run(insert(table), row)
+        assert refusal.value.constraint == constraint
 
 
 async def test_a_row_whose_parent_is_gone_says_so(db, rows):
@@ -234,24 +234,24 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(db, rows
     assert sorted(type(end).__name__ for end in ended) == ["NoneType", "StorageBusy"]
 
 
+STATES = [
+    # https://www.postgresql.org/docs/current/errcodes-appendix.html
+    ("53100", StorageFull),  # disk_full
+    ("55P03", StorageBusy),  # lock_not_available
+    ("40001", StorageBusy),  # serialization_failure
+    ("57P01", StorageUnavailable),  # admin_shutdown
+    ("58030", StorageUnavailable),  # io_error
+    ("22003", StorageRefusesRow),  # numeric_value_out_of_range
+]
+
+
 @on_postgresql
-@pytest.mark.parametrize(
-    ("state", "error"),
-    [
-        # https://www.postgresql.org/docs/current/errcodes-appendix.html
-        ("53100", StorageFull),  # disk_full
-        ("55P03", StorageBusy),  # lock_not_available
-        ("40001", StorageBusy),  # serialization_failure
-        ("57P01", StorageUnavailable),  # admin_shutdown
-        ("58030", StorageUnavailable),  # io_error
-        ("22003", StorageRefusesRow),  # numeric_value_out_of_range
-    ],
-)
-async def test_what_postgresql_complains_of_goes_by_its_code(db, state, error):
-    complain = sa.text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
-    with pytest.raises(error):
-        async with db.write() as tx:
-            await tx.run(complain)
+async def test_what_postgresql_complains_of_goes_by_its_code(db):
+    for state, error in STATES:
+        complain = sa.text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+        with pytest.raises(error):
+            async with db.write() as tx:
+                await tx.run(complain)
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "moorage.db", "", "sqlite://", "://", "a b"])
