@@ -85,9 +85,15 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run_sql(self, sql: str, database: str = "postgres") -> str:
+        return self._ask(database, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", told=sql)
+
+    def dump_schema(self, database: str) -> str:
+        return self._ask(database, "pg_dump", "--schema-only", "--no-owner", "--no-privileges")
+
+    def _ask(self, database: str, program: str, *options: str, told: str = "") -> str:
         done = subprocess.run(
-            [self._binaries / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database)],
-            input=sql.encode(),
+            [self._binaries / program, *options, "-d", self.url(database)],
+            input=told.encode(),
             capture_output=True,
             check=False,
             cwd=self._folder,

@@ -1,1 +1,1 @@
-"""One history of the schema for both engines; ``schema.sql`` is what it ends in."""
+"""One history of the schema for both engines; ``schema.*.sql`` show what it ends in."""

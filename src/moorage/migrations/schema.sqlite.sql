@@ -1,0 +1,411 @@
+-- What the migrations end in, as SQLite shows it. Nothing reads this file but people.
+-- Made by `python tools/schema.py`; a test keeps it so.
+
+CREATE TABLE absences (
+    began_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    CONSTRAINT pk_absences PRIMARY KEY (began_at)
+);
+
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE alive_marks (
+    name TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    CONSTRAINT pk_alive_marks PRIMARY KEY (name)
+);
+
+CREATE TABLE audit_entries (
+    workspace_id TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    details TEXT NOT NULL,
+    CONSTRAINT pk_audit_entries PRIMARY KEY (workspace_id, id)
+);
+
+CREATE INDEX ix_audit_entries_at ON audit_entries (at);
+
+CREATE TABLE commands (
+    device_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    kind TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    state TEXT NOT NULL,
+    open BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    delivered_at BIGINT,
+    finished_at BIGINT,
+    result TEXT,
+    error TEXT,
+    CONSTRAINT pk_commands PRIMARY KEY (device_id, id),
+    CONSTRAINT fk_commands_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_commands_open ON commands (open, device_id);
+
+CREATE TABLE config_layers (
+    workspace_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    patch TEXT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    CONSTRAINT pk_config_layers PRIMARY KEY (workspace_id, name),
+    CONSTRAINT fk_config_layers_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE
+);
+
+CREATE TABLE config_revisions (
+    device_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    own TEXT NOT NULL,
+    lower TEXT NOT NULL,
+    document TEXT NOT NULL,
+    origins TEXT NOT NULL,
+    changed TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    CONSTRAINT pk_config_revisions PRIMARY KEY (device_id, revision),
+    CONSTRAINT fk_config_revisions_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+);
+
+CREATE TABLE config_states (
+    device_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    reported_revision BIGINT,
+    reported_digest TEXT,
+    reported_state TEXT,
+    reported_error TEXT,
+    reported_at BIGINT,
+    CONSTRAINT pk_config_states PRIMARY KEY (device_id),
+    CONSTRAINT fk_config_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE device_presence (
+    device_id TEXT NOT NULL,
+    interval_s INTEGER NOT NULL,
+    last_seen_at BIGINT,
+    last_heartbeat_at BIGINT,
+    boot_id TEXT,
+    uptime_s BIGINT,
+    skew_ms BIGINT,
+    CONSTRAINT pk_device_presence PRIMARY KEY (device_id),
+    CONSTRAINT fk_device_presence_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE device_tags (
+    device_id TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    CONSTRAINT pk_device_tags PRIMARY KEY (device_id, tag),
+    CONSTRAINT fk_device_tags_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE INDEX ix_device_tags_tag ON device_tags (tag, device_id);
+
+CREATE TABLE device_tombstone_keys (
+    digest TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    CONSTRAINT pk_device_tombstone_keys PRIMARY KEY (digest),
+    CONSTRAINT fk_device_tombstone_keys_device_id FOREIGN KEY(device_id) REFERENCES device_tombstones (device_id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_device_tombstone_keys_device_id ON device_tombstone_keys (device_id);
+
+CREATE TABLE device_tombstones (
+    device_id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    retired_at BIGINT NOT NULL,
+    purged_at BIGINT,
+    CONSTRAINT pk_device_tombstones PRIMARY KEY (device_id)
+);
+
+CREATE TABLE devices (
+    id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    external_id TEXT,
+    reference TEXT,
+    hostname TEXT,
+    facts TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    clone_suspected_at BIGINT,
+    CONSTRAINT pk_devices PRIMARY KEY (id),
+    CONSTRAINT fk_devices_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
+    CONSTRAINT uq_devices_workspace_id_live_external_id UNIQUE (workspace_id, live, external_id),
+    CONSTRAINT uq_devices_workspace_id_live_reference UNIQUE (workspace_id, live, reference)
+);
+
+CREATE INDEX ix_devices_by_name ON devices (workspace_id, live, name, id);
+
+CREATE INDEX ix_devices_list ON devices (workspace_id, live, id);
+
+CREATE TABLE events (
+    device_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    device_at BIGINT,
+    received_at BIGINT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    event_id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    entity_type TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    description TEXT,
+    error_code TEXT,
+    metadata TEXT NOT NULL,
+    ended_at BIGINT,
+    CONSTRAINT pk_events PRIMARY KEY (device_id, at, id)
+)
+ WITHOUT ROWID
+;
+
+CREATE INDEX ix_events_feed ON events (workspace_id, live, id);
+
+CREATE TABLE idempotent_answers (
+    owner TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    request_digest TEXT NOT NULL,
+    status INTEGER,
+    body TEXT,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT pk_idempotent_answers PRIMARY KEY (owner, "key")
+);
+
+CREATE INDEX ix_idempotent_answers_created_at ON idempotent_answers (created_at);
+
+CREATE TABLE install_attempts (
+    device_id TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    address TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_install_attempts PRIMARY KEY (device_id, id),
+    CONSTRAINT fk_install_attempts_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE INDEX ix_install_attempts_at ON install_attempts (at);
+
+CREATE TABLE install_tokens (
+    id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    offline BOOLEAN NOT NULL,
+    digest TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    spent_at BIGINT,
+    spent_by_digest TEXT,
+    CONSTRAINT pk_install_tokens PRIMARY KEY (id),
+    CONSTRAINT fk_install_tokens_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE,
+    CONSTRAINT fk_install_tokens_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
+    CONSTRAINT uq_install_tokens_digest UNIQUE (digest)
+);
+
+CREATE INDEX ix_install_tokens_device_id ON install_tokens (device_id);
+
+CREATE INDEX ix_install_tokens_expires_at ON install_tokens (expires_at);
+
+CREATE TABLE job_turns (
+    job TEXT NOT NULL,
+    next_at BIGINT NOT NULL,
+    CONSTRAINT pk_job_turns PRIMARY KEY (job)
+);
+
+CREATE TABLE keys (
+    id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    device_id TEXT,
+    live BOOLEAN NOT NULL,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    scopes TEXT,
+    digest TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    revoked_at BIGINT,
+    disabled_at BIGINT,
+    protected BOOLEAN NOT NULL,
+    metadata TEXT NOT NULL,
+    CONSTRAINT pk_keys PRIMARY KEY (id),
+    CONSTRAINT fk_keys_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE,
+    CONSTRAINT fk_keys_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
+    CONSTRAINT uq_keys_digest UNIQUE (digest)
+);
+
+CREATE INDEX ix_keys_device_id ON keys (device_id);
+
+CREATE INDEX ix_keys_workspace_id_id ON keys (workspace_id, id);
+
+CREATE TABLE log_lines (
+    device_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    device_at BIGINT,
+    received_at BIGINT NOT NULL,
+    service TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    message TEXT NOT NULL,
+    CONSTRAINT pk_log_lines PRIMARY KEY (device_id, at, id)
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE report_checkpoints (
+    device_id TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    chain TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    CONSTRAINT pk_report_checkpoints PRIMARY KEY (device_id, epoch, sequence),
+    CONSTRAINT fk_report_checkpoints_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE report_epochs (
+    device_id TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    store TEXT,
+    sequence BIGINT NOT NULL,
+    chain TEXT NOT NULL,
+    backfill BOOLEAN NOT NULL,
+    current BOOLEAN NOT NULL,
+    continues_epoch TEXT,
+    continues_sequence BIGINT,
+    began_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    checkpoint_at BIGINT,
+    CONSTRAINT pk_report_epochs PRIMARY KEY (device_id, epoch),
+    CONSTRAINT fk_report_epochs_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE report_forks (
+    device_id TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    told_at BIGINT,
+    CONSTRAINT pk_report_forks PRIMARY KEY (device_id),
+    CONSTRAINT fk_report_forks_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+);
+
+CREATE TABLE report_ledger (
+    device_id TEXT NOT NULL,
+    report_id TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    ordered BOOLEAN NOT NULL,
+    received_at BIGINT NOT NULL,
+    CONSTRAINT pk_report_ledger PRIMARY KEY (device_id, report_id),
+    CONSTRAINT fk_report_ledger_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE INDEX ix_report_ledger_received_at ON report_ledger (received_at);
+
+CREATE TABLE server_identity (
+    name TEXT NOT NULL,
+    check_value TEXT NOT NULL,
+    CONSTRAINT pk_server_identity PRIMARY KEY (name)
+);
+
+CREATE TABLE service_states (
+    device_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT,
+    image TEXT,
+    restarts BIGINT,
+    cpu_percent DOUBLE,
+    memory_mb DOUBLE,
+    error TEXT,
+    reported_at BIGINT NOT NULL,
+    CONSTRAINT pk_service_states PRIMARY KEY (device_id, name),
+    CONSTRAINT fk_service_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+);
+
+CREATE TABLE stream_samples (
+    device_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    device_at BIGINT,
+    received_at BIGINT NOT NULL,
+    stream_id TEXT NOT NULL,
+    camera_fps DOUBLE,
+    inference_fps DOUBLE,
+    sharpness DOUBLE,
+    CONSTRAINT pk_stream_samples PRIMARY KEY (device_id, at, id)
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE stream_states (
+    device_id TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    status TEXT,
+    pipeline_id TEXT,
+    started_at BIGINT,
+    last_event_at BIGINT,
+    camera_fps DOUBLE,
+    inference_fps DOUBLE,
+    sharpness DOUBLE,
+    error TEXT,
+    reported_at BIGINT NOT NULL,
+    CONSTRAINT pk_stream_states PRIMARY KEY (device_id, stream_id),
+    CONSTRAINT fk_stream_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+);
+
+CREATE TABLE telemetry_samples (
+    device_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    device_at BIGINT,
+    received_at BIGINT NOT NULL,
+    cpu_percent DOUBLE,
+    memory_percent DOUBLE,
+    disk_percent DOUBLE,
+    gpu_percent DOUBLE,
+    temperature_c DOUBLE,
+    network_upload_bytes_per_sec DOUBLE,
+    network_download_bytes_per_sec DOUBLE,
+    CONSTRAINT pk_telemetry_samples PRIMARY KEY (device_id, at, id)
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE workspaces (
+    id TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    features TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT pk_workspaces PRIMARY KEY (id),
+    CONSTRAINT uq_workspaces_slug UNIQUE (slug)
+);
