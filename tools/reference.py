@@ -66,6 +66,7 @@ ADVICE = {
     "token_expired": "Ask the owner for a fresh token.",
     "token_invalid": "Ask the owner for a fresh token.",
     "too_many_rows": "Send the rest in the next report; `part` and `limit` say which and how many.",
+    "too_many_feeds": "Close a feed that is open, or read the lists.",
     "value_out_of_range": "Send a smaller value. A device sets such a report aside.",
 }
 

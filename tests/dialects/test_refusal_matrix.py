@@ -28,6 +28,8 @@ BODIES = {
     ("PUT", "/v1/default-config"): {"patch": {"config": {"log_level": "debug"}}},
     ("POST", "/v1/devices/{device_id}/commands"): {"kind": "ping"},
 }
+# An answer without an end cannot be waited for; the feed's own tests are let in.
+ENDLESS = {("GET", "/v1/stream")}
 # Two scopes at once: the table names the one that is asked for first.
 ALSO = {("POST", "/v1/api-keys/{key_id}/roll"): Scope.API_KEY_CREATE}
 NAMED = {
@@ -137,6 +139,8 @@ async def test_without_its_scope_a_key_is_refused_naming_the_scope(api, ids):
 
 async def test_with_its_scope_alone_a_key_is_let_in(api):
     for route, needs in OWNERS.items():
+        if route in ENDLESS:
+            continue
         ids = await ids_of(api, (await api.make())["id"])
         scopes = [str(needs), *filter(None, [ALSO.get(route)])]
         narrow = await api.key(*map(str, scopes))

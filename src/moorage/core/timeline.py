@@ -24,7 +24,7 @@ class Window:
     end: datetime | None = None
 
 
-def timeline_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+def timeline_table(name: str, *columns: sa.Column[Any] | sa.Index) -> sa.Table:
     """Declare an append-only table of device rows.
 
     ``at`` is the device's time, corrected when its clock was off; ``device_at`` what it said

@@ -113,6 +113,7 @@ def _event_row(
 ) -> dict[str, Any]:
     row.update(
         workspace_id=incoming.device.workspace_id,
+        live=incoming.device.live,
         event_id=event.id,
         event=event.event,
         entity_type=event.entity_type,

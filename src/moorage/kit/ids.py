@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 import zlib
+from datetime import datetime
 
 _KEY_TEXT = re.compile(r"([a-z]+(?:_[a-z]+)?_)([0-9a-f]{40})([0-9a-f]{8})")
 
@@ -31,7 +32,8 @@ class _Ascending:
 
 
 _public = _Ascending(random_bits=48)
-_rows = _Ascending(random_bits=21)
+_ROW_RANDOM_BITS = 21
+_rows = _Ascending(random_bits=_ROW_RANDOM_BITS)
 
 
 def new_id(prefix: str) -> str:
@@ -45,6 +47,11 @@ def new_id(prefix: str) -> str:
 def new_row_id() -> int:
     """Return a positive 63-bit integer that sorts by time of making: the tie-breaker in a key."""
     return _rows.next()
+
+
+def row_id_at(at: datetime) -> int:
+    """Return the least row id that could have been made at a time."""
+    return int(at.timestamp() * 1000) << _ROW_RANDOM_BITS
 
 
 def new_key_text(prefix: str) -> str:

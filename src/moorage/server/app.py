@@ -30,6 +30,7 @@ class App:
     """The server as an ASGI application with a lifespan.
 
     ``public_url`` may be given late: with port 0 it is known only once the socket is bound.
+    ``closing`` is set by whoever runs it, to end answers that are held before it waits for them.
     ``failure`` is what ended its lifespan, for whoever runs it and only sees that it did not start.
     """
 
@@ -44,6 +45,7 @@ class App:
         self.roboflow: roboflow.DeploymentManager | None = None
         self._front: FrontDoor | None = None
         self.failure: BaseException | None = None
+        self.closing = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or run the lifespan."""
@@ -72,7 +74,7 @@ class App:
         """Open everything, and on leaving flush and close it."""
         settings = self.settings
         retention = retention_of(settings)
-        async with opened(settings, clock=self._clock) as (db, _keyring):
+        async with opened(settings, clock=self._clock) as (db, keyring):
             async with db.write() as tx:
                 await alive.mark(tx)
             limits = IngestLimits(**settings.ingest.model_dump())
@@ -84,6 +86,9 @@ class App:
                 public_url=self.public_url,
                 install_token_expires_s=int(settings.install_token_minutes * 60),
                 clock=self._clock,
+                signer=keyring.signing,
+                server_key=keyring.public_key,
+                closing=self.closing,
                 rate_limits=settings.rate_limits == "on",
             )
             jobs = Jobs(db, retention)

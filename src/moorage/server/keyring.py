@@ -35,12 +35,16 @@ class Keyring:
     signing: Ed25519PrivateKey = field(repr=False)
 
     @property
+    def public_key(self) -> bytes:
+        """What signatures are checked with, 32 bytes; devices may have it baked in."""
+        return self.signing.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
     def check_values(self) -> dict[str, str]:
         """What a database remembers, to know its keys by: nothing to compute them from."""
-        public = self.signing.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return {
             "encryption": hashlib.sha256(b"moorage key check:" + self.encryption).hexdigest(),
-            "signing": public.hex(),
+            "signing": self.public_key.hex(),
         }
 
 

@@ -1,8 +1,11 @@
 """Running the server on a socket until it is told to stop."""
 
+import asyncio
+import contextlib
 import signal
 import socket
 import ssl
+from types import FrameType
 from typing import NoReturn
 
 import structlog
@@ -32,7 +35,7 @@ def serve(settings: Settings) -> None:
     bound = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(bound, public_url=settings.public_url or default_public_url(bound))
     _log.info("listening", url=default_public_url(bound), public_url=app.public_url)
-    server = uvicorn.Server(config_of(bound, app))
+    server = _Server(config_of(bound, app), app)
     # When all is finished, uvicorn sends itself the signal again, for whoever minded it before.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _leave)
@@ -44,6 +47,20 @@ def serve(settings: Settings) -> None:
         raise
     finally:
         listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells the application at once when it is to end, not only when all requests are done."""
+
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # A signal's handler runs in the main thread, but between any two steps of the loop's.
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().call_soon_threadsafe(self._app.closing.set)
+        super().handle_exit(sig, frame)
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from moorage.core.audit import store
-from moorage.core.caller import Caller
+from moorage.core.audit.model import Entry
+from moorage.core.caller import Caller, Scope
 from moorage.kit.ids import new_row_id
+from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Tx
 
 
@@ -26,6 +28,39 @@ async def record(
             "details": dict(details or {}),
         },
     )
+
+
+async def list_entries(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    caller: Caller,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    entity_id: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    cursor: str | None,
+    limit: int,
+) -> Page[Entry]:
+    """List changes in the caller's workspace, newest first (``audit:read``).
+
+    Raises:
+        BadCursorError: the cursor is not one of ours.
+
+    """
+    caller.require(Scope.AUDIT_READ)
+    wanted = {"actor": actor, "action": action, "entity_id": entity_id}
+    found = await store.list_entries(
+        tx,
+        caller.workspace_id,
+        equal={name: value for name, value in wanted.items() if value is not None},
+        start=start,
+        end=end,
+        before_id=None if cursor is None else int(decode_cursor(cursor, int)[0]),
+        limit=limit + 1,
+    )
+    shown = found[:limit]
+    return Page(shown, encode_cursor(shown[-1].id) if len(found) > limit else None)
 
 
 async def purge(tx: Tx, before: datetime, rows: int) -> int:

@@ -1,9 +1,11 @@
 """The audit table and every statement on it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from moorage.core.audit.model import Entry
 from moorage.storage import JsonText, Millis, Tx, table
 
 _entries = table(
@@ -21,6 +23,31 @@ _entries = table(
 async def insert(tx: Tx, values: dict[str, object]) -> None:
     """Append one entry."""
     await tx.run(sa.insert(_entries), values)
+
+
+async def list_entries(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    workspace_id: str,
+    *,
+    equal: Mapping[str, str],
+    start: datetime | None,
+    end: datetime | None,
+    before_id: int | None,
+    limit: int,
+) -> list[Entry]:
+    """Entries of a workspace, newest first."""
+    chosen = sa.select(_entries).where(_entries.c.workspace_id == workspace_id)
+    chosen = chosen.where(*(_entries.c[name] == value for name, value in equal.items()))
+    if start is not None:
+        chosen = chosen.where(_entries.c.at >= start)
+    if end is not None:
+        chosen = chosen.where(_entries.c.at < end)
+    if before_id is not None:
+        chosen = chosen.where(_entries.c.id < before_id)
+    rows = await tx.rows(chosen.order_by(_entries.c.id.desc()).limit(limit))
+    return [
+        Entry(row.id, row.at, row.actor, row.action, row.entity_id, row.details) for row in rows
+    ]
 
 
 async def delete_before(tx: Tx, cutoff: datetime, rows: int) -> int:

@@ -31,6 +31,7 @@ from moorage.core.devices.service import (
     purge_tombstones,
     record_facts,
     record_heartbeats,
+    statuses,
     unpurged_remains,
     update,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "purge_tombstones",
     "record_facts",
     "record_heartbeats",
+    "statuses",
     "unpurged_remains",
     "update",
 ]

@@ -87,6 +87,17 @@ def _key_of(row: Row, width: int) -> Sequence[Any]:
     return [getattr(row, f"key_{at}") for at in range(width)]
 
 
+async def statuses(tx: Tx, workspace_id: str, *, live: bool) -> dict[str, Status]:
+    """Status of every device of a workspace, by id."""
+    status = status_expression(tx.now, await absences(tx)).label("status")
+    rows = await tx.rows(
+        sa.select(devices.c.id, status)
+        .join(presence, presence.c.device_id == devices.c.id)
+        .where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+    )
+    return {row.id: Status(row.status) for row in rows}
+
+
 async def counts(tx: Tx, workspace_id: str, wanted: Filter, *, live: bool) -> dict[Status, int]:
     """Totals by status of what the filter leaves, its own status part left out."""
     status = status_expression(tx.now, await absences(tx)).label("status")

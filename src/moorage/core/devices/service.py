@@ -223,6 +223,12 @@ async def assign_interval(tx: Tx, device: DeviceRef, interval_s: int) -> None:
     await store.assign_interval(tx, device.device_id, interval_s)
 
 
+async def statuses(tx: Tx, caller: Caller) -> dict[str, Status]:
+    """Return the status of every device the caller may see, by id (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    return await listing.statuses(tx, caller.workspace_id, live=caller.live)
+
+
 async def intervals(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
     """Report intervals in seconds by device, for ingest's answers."""
     return await store.intervals(tx, device_ids)

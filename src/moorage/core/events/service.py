@@ -27,6 +27,7 @@ def row_of(device: DeviceRef, text: EventText, now: datetime) -> EventRow:
         "device_at": None,
         "received_at": now,
         "workspace_id": device.workspace_id,
+        "live": device.live,
         "event_id": new_id("evt_"),
         "event": text.event,
         "entity_type": "device",
@@ -89,6 +90,19 @@ async def walk_events(  # noqa: PLR0913 - a query's parts
     return await store.walk_events(
         tx, device, window, equal=equal, cursor=cursor, forward=forward, limit=limit
     )
+
+
+async def follow(
+    tx: Tx, caller: Caller, after_id: int, *, limit: int
+) -> list[tuple[int, str, Event]]:
+    """Read events of the caller's whole workspace, oldest first (``device:read``).
+
+    ``after_id`` is the row id to go on from (``kit.ids.row_id_at`` for a time). Each comes with its
+    row id and its device's id. Rows of other servers may be stored a moment late: whoever follows
+    goes back a little each time and leaves out what it has.
+    """
+    caller.require(Scope.DEVICE_READ)
+    return await store.after(tx, caller.workspace_id, after_id, live=caller.live, limit=limit)
 
 
 async def purge(tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int) -> int:

@@ -13,6 +13,7 @@ from moorage.storage import JsonText, Millis, Prepared, Row, Tx
 _events = timeline.timeline_table(
     "events",
     sa.Column("workspace_id", sa.Text, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("entity_type", sa.Text, nullable=False),
@@ -21,6 +22,8 @@ _events = timeline.timeline_table(
     sa.Column("error_code", sa.Text),
     sa.Column("metadata", JsonText, nullable=False),
     sa.Column("ended_at", Millis),
+    # For whoever follows a whole workspace.
+    sa.Index("ix_events_feed", "workspace_id", "live", "id"),
 )
 
 
@@ -76,6 +79,23 @@ async def walk_events(  # noqa: PLR0913 - a query's parts
         limit=limit,
     )
     return [_event(row) for row in span.rows], span
+
+
+async def after(
+    tx: Tx, workspace_id: str, after_id: int, *, live: bool, limit: int
+) -> list[tuple[int, str, Event]]:
+    """Events of a workspace in order of storing, each with its row id and device."""
+    rows = await tx.rows(
+        sa.select(_events)
+        .where(
+            _events.c.workspace_id == workspace_id,
+            _events.c.live == live,
+            _events.c.id > after_id,
+        )
+        .order_by(_events.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.device_id, _event(row)) for row in rows]
 
 
 def _equal(equal: dict[str, str]) -> list[sa.ColumnElement[bool]]:

@@ -50,6 +50,22 @@ async def list_lines(  # noqa: PLR0913 - a query's parts
     ], next_cursor
 
 
+async def after(
+    tx: Tx, device: DeviceRef, after_id: int, since: datetime, limit: int
+) -> list[tuple[int, LogLine]]:
+    """Lines of a device in order of storing, none older than ``since``, each with its row id."""
+    rows = await tx.rows(
+        sa.select(_lines)
+        .where(_lines.c.device_id == device.device_id, _lines.c.at >= since, _lines.c.id > after_id)
+        .order_by(_lines.c.id)
+        .limit(limit)
+    )
+    return [
+        (row.id, LogLine(row.at, row.received_at, row.service, row.severity, row.message))
+        for row in rows
+    ]
+
+
 async def delete_some(
     tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int
 ) -> int:

@@ -1,7 +1,9 @@
 """What enrolment is about."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from moorage.core.devices import Device
 
@@ -34,3 +36,28 @@ class Enrolled:
     device_key: str | None = field(repr=False)
     report_interval_s: int
     config_revision: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Something tried with a device's install token.
+
+    ``outcome`` is ``fetched`` (the installer was) or ``refused``; ``reason`` says it in a sentence.
+    """
+
+    at: datetime
+    address: str | None
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OfflinePayload:
+    """What a device without a network is given: signed, with a one-time secret in it.
+
+    ``text`` is ``MRG1.`` + base64url of ``document`` as JSON + ``.`` + base64url of the signature.
+    """
+
+    text: str = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
+    expires_at: datetime

@@ -9,7 +9,8 @@ from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.devices import Device
 from moorage.core.errors import DomainError, Kind, invalid, not_found
 from moorage.core.provisioning import store
-from moorage.core.provisioning.model import Enrolled, InstallToken, Registered
+from moorage.core.provisioning.model import Enrolled, InstallToken, OfflinePayload, Registered
+from moorage.core.provisioning.offline import Signer, sign_payload
 from moorage.kit.ids import key_text_prefix, new_id, new_key_text
 from moorage.storage import Row, Tx, UniqueViolation
 
@@ -18,6 +19,9 @@ DEVICE_KEY_PREFIX = "adk"
 DEFAULT_EXPIRY = timedelta(minutes=10)
 _SHORTEST_EXPIRY = timedelta(seconds=60)
 _LONGEST_EXPIRY = timedelta(days=30)
+# A payload is printed, packed and waits in a box.
+OFFLINE_EXPIRY = timedelta(days=365)
+_LONGEST_OFFLINE = timedelta(days=3650)
 # Spent tokens stay a while: the same token with the same key is answered again.
 _SPENT_KEPT = timedelta(days=7)
 
@@ -62,13 +66,67 @@ async def new_install_token(
     return await _issue_token(tx, caller, device, expires_in)
 
 
+async def new_offline_payload(  # noqa: PLR0913 - the parts of a payload
+    tx: Tx,
+    caller: Caller,
+    device_id: str,
+    signer: Signer,
+    *,
+    server: str,
+    expires_in: timedelta = OFFLINE_EXPIRY,
+) -> OfflinePayload:
+    """Make a fresh signed payload with a one-time secret in it (``device:update``).
+
+    The secrets of earlier payloads stop working; an install token that is out stays good.
+
+    Raises:
+        DomainError: ``invalid`` for an expiry or a server address too long.
+
+    """
+    device = await devices.get(tx, caller, device_id, needs=Scope.DEVICE_UPDATE)
+    token = await _issue_token(tx, caller, device, expires_in, offline=True)
+    workspace = await workspaces.get(tx, device.workspace_id)
+    return sign_payload(
+        tx,
+        signer,
+        server=server,
+        device=device.ref,
+        workspace=workspace.slug,
+        name=device.name,
+        token=token,
+    )
+
+
+async def rotate_key(tx: Tx, caller: Caller, device_id: str) -> keys.NewKey:
+    """Replace a device's key by a new one, at once (``device:update``); its text is shown once.
+
+    Whatever uses the old one is refused from here on, until it is given the new one or enrols anew.
+    """
+    device = await devices.get(tx, caller, device_id, needs=Scope.DEVICE_UPDATE)
+    made = await keys.issue(
+        tx,
+        caller,
+        name=f"Device: {device.id}",
+        live=device.live,
+        device_id=device.id,
+        text=new_key_text(DEVICE_KEY_PREFIX),
+    )
+    await keys.revoke_for_device(tx, caller, device.id, keep=made.key.id)
+    await audit.record(tx, caller, "device.key_rotated", device.id, {"key_id": made.key.id})
+    await events.record(
+        tx, device.ref, events.EventText("device.key_rotated", "the owner replaced its key")
+    )
+    return made
+
+
 async def _issue_token(
-    tx: Tx, caller: Caller, device: Device, expires_in: timedelta
+    tx: Tx, caller: Caller, device: Device, expires_in: timedelta, *, offline: bool = False
 ) -> InstallToken:
-    if not _SHORTEST_EXPIRY <= expires_in <= _LONGEST_EXPIRY:
-        raise invalid("/expires_in_s", "an install token lives from 60 seconds to 30 days")
+    longest = _LONGEST_OFFLINE if offline else _LONGEST_EXPIRY
+    if not _SHORTEST_EXPIRY <= expires_in <= longest:
+        raise invalid("/expires_in_s", f"the secret lives from 60 seconds to {longest.days} days")
     text = new_key_text(INSTALL_TOKEN_PREFIX)
-    await store.void_unspent(tx, device.workspace_id, device.id)
+    await store.void_unspent(tx, device.id, offline=offline)
     token_id = new_id("itk_")
     expires_at = tx.now + expires_in
     await store.insert(
@@ -78,6 +136,7 @@ async def _issue_token(
             "workspace_id": device.workspace_id,
             "device_id": device.id,
             "live": device.live,
+            "offline": offline,
             "digest": keys.digest(text),
             "created_at": tx.now,
             "expires_at": expires_at,
@@ -180,6 +239,7 @@ async def _redeem(tx: Tx, row: Row, device_key: str | None, told: Mapping[str, A
             "this device key is in use already; make a new random one for each enrolment",
         ) from None
     await keys.revoke_for_device(tx, caller, row.device_id, keep=made.key.id)
+    await store.void_unspent(tx, row.device_id)
     await devices.clear_clone_flag(tx, device)
     if told:
         await devices.record_facts(tx, device, told)

@@ -100,3 +100,42 @@ class Reused:
 
 
 Verdict: TypeAlias = Store | Advance | Repeat | Fork | Reused
+
+
+@dataclass(frozen=True)
+class Record:
+    """A report as the ledger shows it to an owner.
+
+    ``digest`` is hex SHA-256 of its body; ``chain`` the chain after it, None for a report that
+    claimed no order.
+    """
+
+    epoch: str
+    sequence: int
+    digest: str
+    chain: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The chain of an epoch as it stood once an hour, kept longer than the ledger's rows."""
+
+    sequence: int
+    chain: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One ordered stream of a device's reports, and how far it came."""
+
+    epoch: str
+    store: str | None
+    backfill: bool
+    sequence: int
+    chain: str
+    began_at: datetime
+    last_at: datetime
+    continues: tuple[str, int] | None
+    checkpoints: tuple[Checkpoint, ...]

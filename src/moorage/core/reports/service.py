@@ -6,16 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from moorage.core import devices, events
+from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.reports import rules, store
 from moorage.core.reports.model import (
     Advance,
+    Epoch,
     EpochState,
     Fork,
     Link,
     Offer,
+    Record,
     Store,
     Verdict,
 )
+from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Tx
 
 KEPT = timedelta(hours=48)
@@ -71,6 +75,7 @@ class Ledger:
                 "sequence": offer.sequence,
                 "digest": offer.digest,
                 "chain": verdict.chain,
+                "ordered": offer.previous is not None,
                 "received_at": self._tx.now,
             }
         )
@@ -211,6 +216,35 @@ def _row(key: _EpochKey, state: EpochState, tx: Tx) -> dict[str, Any]:
         "_last_at": tx.now,
         "_checkpoint_at": state.checkpoint_at,
     }
+
+
+async def list_records(
+    tx: Tx, caller: Caller, device: DeviceRef, *, cursor: str | None, limit: int
+) -> Page[Record]:
+    """List what the ledger has of a device, by epoch and sequence (``device:read``).
+
+    Raises:
+        BadCursorError: the cursor is not one of ours.
+
+    """
+    caller.require(Scope.DEVICE_READ)
+    after = None
+    if cursor is not None:
+        epoch, sequence, report_id = decode_cursor(cursor, str, int, str)
+        after = (str(epoch), int(sequence), str(report_id))
+    rows = await store.list_links(tx, device, after, limit + 1)
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page(
+        [store.record_of(row) for row in shown],
+        encode_cursor(shown[-1].epoch, shown[-1].sequence, shown[-1].report_id) if more else None,
+    )
+
+
+async def list_epochs(tx: Tx, caller: Caller, device: DeviceRef) -> list[Epoch]:
+    """List a device's epochs with the checkpoints that are kept (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    return await store.list_epochs(tx, device)
 
 
 async def purge(tx: Tx, device_ids: Sequence[str], *, checkpoints_before: datetime) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from moorage.core.reports.model import EpochState, Link
+from moorage.core.caller import DeviceRef
+from moorage.core.reports.model import Checkpoint, Epoch, EpochState, Link, Record
 from moorage.kit.clock import from_ms
-from moorage.storage import Engine, Millis, Prepared, Tx, table
+from moorage.storage import Engine, Millis, Prepared, Row, Tx, table
 
 # One row for each report a device ever had acknowledged, kept 48 hours. Never partitioned by time:
 # that a report is stored once must hold across midnight.
@@ -20,6 +21,8 @@ _ledger = table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("chain", sa.Text, nullable=False),
+    # Whether the report claimed its place in the chain; one that did not proves no order.
+    sa.Column("ordered", sa.Boolean, nullable=False),
     sa.Column("received_at", Millis, nullable=False),
     sa.Index("ix_report_ledger_received_at", "received_at"),
     clustered=True,
@@ -202,6 +205,61 @@ async def count_fork(tx: Tx, device_id: str, *, tell_after: datetime) -> bool:
         )
         == 1
     )
+
+
+async def list_links(
+    tx: Tx, device: DeviceRef, after: tuple[str, int, str] | None, limit: int
+) -> Sequence[Row]:
+    """Rows of a device by epoch, sequence and id, from after a place."""
+    place = sa.tuple_(_ledger.c.epoch, _ledger.c.sequence, _ledger.c.report_id)
+    chosen = sa.select(_ledger).where(_ledger.c.device_id == device.device_id)
+    if after is not None:
+        chosen = chosen.where(place > sa.tuple_(*(sa.literal(part) for part in after)))
+    ordered = chosen.order_by(_ledger.c.epoch, _ledger.c.sequence, _ledger.c.report_id)
+    return await tx.rows(ordered.limit(limit))
+
+
+def record_of(row: Row) -> Record:
+    """Read a row of the ledger."""
+    return Record(
+        epoch=row.epoch,
+        sequence=row.sequence,
+        digest=row.digest,
+        chain=row.chain if row.ordered else None,
+        received_at=row.received_at,
+    )
+
+
+async def list_epochs(tx: Tx, device: DeviceRef) -> list[Epoch]:
+    """Epochs of a device that got a report, oldest first, with the checkpoints that are kept."""
+    kept: dict[str, list[Checkpoint]] = {}
+    for row in await tx.rows(
+        sa.select(_checkpoints)
+        .where(_checkpoints.c.device_id == device.device_id)
+        .order_by(_checkpoints.c.epoch, _checkpoints.c.sequence)
+    ):
+        kept.setdefault(row.epoch, []).append(Checkpoint(row.sequence, row.chain, row.at))
+    found = await tx.rows(
+        sa.select(_epochs)
+        .where(_epochs.c.device_id == device.device_id, _epochs.c.sequence > 0)
+        .order_by(_epochs.c.began_at, _epochs.c.epoch)
+    )
+    return [
+        Epoch(
+            epoch=row.epoch,
+            store=row.store,
+            backfill=row.backfill,
+            sequence=row.sequence,
+            chain=row.chain,
+            began_at=row.began_at,
+            last_at=row.last_at,
+            continues=None
+            if row.continues_epoch is None
+            else (row.continues_epoch, row.continues_sequence),
+            checkpoints=tuple(kept.get(row.epoch, ())),
+        )
+        for row in found
+    ]
 
 
 async def delete_links(tx: Tx, before: datetime, rows: int) -> int:

@@ -1,5 +1,6 @@
 """What every dialect needs and none owns: bounded bodies, sessions, plain ASGI answers."""
 
+from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, read_body
 from moorage.dialects.common.callers import Callers, bearer_of
 from moorage.dialects.common.services import Services
@@ -11,6 +12,8 @@ __all__ = [
     "Callers",
     "Services",
     "bearer_of",
+    "note_attempt",
     "read_body",
+    "refusals_noted",
     "refuse_with",
 ]

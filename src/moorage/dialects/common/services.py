@@ -1,7 +1,9 @@
 """What the composition root hands to every dialect."""
 
+import asyncio
 from dataclasses import dataclass
 
+from moorage.core.provisioning import Signer
 from moorage.dialects.common.callers import Callers
 from moorage.ingest import Ingest
 from moorage.kit.clock import Clock
@@ -13,6 +15,8 @@ class Services:
     """The product, as a dialect reaches it.
 
     ``public_url`` is how devices and people reach this server: a setting, never a request's Host.
+    ``signer`` signs what devices are to trust without asking; ``server_key`` is its public half, 32
+    bytes. ``closing`` is set once the server was told to stop: answers that are held end then.
     """
 
     db: Database
@@ -21,4 +25,7 @@ class Services:
     public_url: str
     install_token_expires_s: int
     clock: Clock
+    signer: Signer
+    server_key: bytes
+    closing: asyncio.Event
     rate_limits: bool = True

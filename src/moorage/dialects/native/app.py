@@ -12,12 +12,15 @@ from moorage import __version__
 from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, refuse_with
 from moorage.dialects.native import (
     docs,
+    routes_audit,
     routes_config,
     routes_devices,
     routes_enroll,
     routes_history,
     routes_keys,
     routes_running,
+    routes_setup,
+    routes_stream,
 )
 from moorage.dialects.native.errors import broken, problem, unknown_path
 from moorage.dialects.native.openapi import REFUSALS, describe
@@ -30,6 +33,9 @@ _PARTS = (
     routes_config,
     routes_keys,
     routes_running,
+    routes_setup,
+    routes_audit,
+    routes_stream,
 )
 
 
@@ -70,14 +76,7 @@ def create_app(services: Services) -> NativeApp:
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses=REFUSALS,
     )
-    for part in (
-        routes_enroll,
-        routes_devices,
-        routes_history,
-        routes_config,
-        routes_keys,
-        routes_running,
-    ):
+    for part in _PARTS:
         api.include_router(part.router(services))
     refuse_with(api, problem, unknown_path=unknown_path, broken=broken)
 

@@ -55,11 +55,18 @@ _HEADERS: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
         {
             ("post", "/v1/devices"),
             ("post", "/v1/devices/{device_id}/install"),
+            ("post", "/v1/devices/{device_id}/provisioning"),
+            ("post", "/v1/devices/{device_id}/keys/rotate"),
             ("post", "/v1/api-keys"),
             ("post", "/v1/api-keys/{key_id}/roll"),
             ("post", "/v1/devices/{device_id}/commands"),
             ("post", "/v1/devices/{device_id}/streams/{stream_id}/{action}"),
         },
+    ),
+    "Last-Event-ID": (
+        "the id of the last message that was taken; what came since is sent again",
+        {"type": "string"},
+        {("get", "/v1/stream")},
     ),
     "If-Match": (
         "the ETag that was read; another one by now is answered 412",
@@ -81,6 +88,8 @@ _SHOWN_ONCE = {
     "DeviceMadeOut": ("install_token", "install_command"),
     "InstallTokenOut": ("install_token", "install_command"),
     "KeyMadeOut": ("key",),
+    "OfflineOut": ("payload", "qr_svg", "device_json"),
+    "DeviceKeyOut": ("device_key",),
 }
 
 

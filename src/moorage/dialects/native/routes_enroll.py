@@ -1,10 +1,11 @@
 """``/v1/enroll``: a token in, a device and its key out. The token is the only credential."""
 
 from fastapi import APIRouter
+from starlette.requests import Request
 
 from moorage.core import provisioning
 from moorage.core.errors import DomainError, Fault, Kind
-from moorage.dialects.common import Services
+from moorage.dialects.common import Services, refusals_noted
 from moorage.dialects.native.wire import EnrolledOut, EnrollIn
 
 
@@ -13,7 +14,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(tags=["device"])
 
     @routes.post("/v1/enroll", response_model_exclude_none=True)
-    async def enroll(body: EnrollIn) -> EnrolledOut:
+    async def enroll(request: Request, body: EnrollIn) -> EnrolledOut:
         """Redeem a token. The same token with the same proposed key is answered again."""
         if (body.install_token is None) == (body.provisioning_token is None):
             detail = "send either install_token or provisioning_token"
@@ -23,11 +24,12 @@ def router(services: Services) -> APIRouter:
         told = {} if body.device is None else body.device.model_dump(exclude_none=True)
         told.pop("device_id", None)
         told.pop("name", None)
-        async with services.db.write() as tx:
+        # No provisioning token was ever made, and an install token sent as one is none.
+        token = body.install_token or ""
+        async with refusals_noted(services, request, token), services.db.write() as tx:
             enrolled = await provisioning.enroll(
                 tx,
-                # No provisioning token was ever made, and an install token sent as one is none.
-                token=body.install_token or "",
+                token=token,
                 device_key=body.device_key,
                 told=told,
             )

@@ -158,7 +158,8 @@ def router(outer: Services) -> APIRouter:
                     revision, found = await _waiting(tx, device)
                 fresh = config_revision is not None and revision != config_revision
                 left = deadline - loop.time()
-                if found or fresh or left <= 0 or await request.is_disconnected():
+                over = left <= 0 or outer.closing.is_set()
+                if found or fresh or over or await request.is_disconnected():
                     return WaitingOut.of(revision, found)
                 try:
                     async with asyncio.timeout(min(left, _LOOK_EVERY_S)):

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from moorage.core import provisioning
 from moorage.core.errors import DomainError, Kind, of_exception
-from moorage.dialects.common import Services
+from moorage.dialects.common import Services, note_attempt, refusals_noted
 from moorage.storage import StorageError
 
 _PATH = re.compile(r"/devices/v2/([^/]{1,128})/install\.sh")
@@ -39,8 +39,19 @@ class InstallApp:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("GET it\n", 405, {"Allow": "GET, HEAD"})
         try:
-            async with self._services.db.read() as tx:
+            async with (
+                refusals_noted(self._services, request, found[1]),
+                self._services.db.read() as tx,
+            ):
                 await provisioning.check_install_token(tx, found[1])
+            if request.method == "GET":
+                await note_attempt(
+                    self._services,
+                    request,
+                    found[1],
+                    outcome="fetched",
+                    reason="the installer was fetched",
+                )
         except (DomainError, StorageError) as error:
             refusal = of_exception(error)
             kind = refusal.kind if refusal else Kind.UNAVAILABLE

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("device_at", sa.BigInteger(), nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("entity_type", sa.Text(), nullable=False),
@@ -61,6 +62,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "at", "id", name=op.f("pk_events")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_events_feed", "events", ["workspace_id", "live", "id"], unique=False)
     op.create_table(
         "idempotent_answers",
         sa.Column("owner", sa.Text(), nullable=False),
@@ -299,11 +301,30 @@ def upgrade() -> None:
     )
     op.create_index("ix_device_tags_tag", "device_tags", ["tag", "device_id"], unique=False)
     op.create_table(
+        "install_attempts",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("fk_install_attempts_device_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", "id", name=op.f("pk_install_attempts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_install_attempts_at"), "install_attempts", ["at"], unique=False)
+    op.create_table(
         "install_tokens",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("offline", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
@@ -423,6 +444,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("ordered", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"],
