@@ -178,15 +178,36 @@ def _text(node: ast.expr) -> str:
 
 def cli_page() -> str:
     """Return the page of the command line."""
-    group: Any = typer.main.get_command(app)
-    parts = [_CLI_HEAD]
+    return _CLI_HEAD + "".join(_commands("moorage", typer.main.get_command(app)))
+
+
+def _commands(path: str, group: Any) -> Iterator[str]:
     for name, command in sorted(group.commands.items()):
-        parts.append(f"\n## moorage {name}\n\n{(command.help or '').strip()}\n")
-        options = [option for option in command.params if option.name != "help"]
-        if options:
-            parts.append("\n| option | default | what it is |\n|---|---|---|\n")
-            parts.extend(_option(option) for option in options)
+        full = f"{path} {name}"
+        takes = [one for one in command.params if one.name != "help"]
+        inner = getattr(command, "commands", None)
+        if inner is None or takes:
+            yield _command(full, command, takes)
+        if inner is not None:
+            yield from _commands(full, command)
+
+
+def _command(path: str, command: Any, takes: list[Any]) -> str:
+    parts = [f"\n## {path}\n\n{(command.help or '').strip()}\n"]
+    arguments = [one for one in takes if one.param_type_name == "argument"]
+    options = [one for one in takes if one.param_type_name == "option"]
+    if arguments:
+        parts.append("\n| argument | what it is |\n|---|---|\n")
+        parts.extend(f"| `{_argument(one)}` | {one.help or ''} |\n" for one in arguments)
+    if options:
+        parts.append("\n| option | default | what it is |\n|---|---|---|\n")
+        parts.extend(_option(option) for option in options)
     return "".join(parts)
+
+
+def _argument(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return str(name if argument.required else f"[{name}]")
 
 
 def _option(option: Any) -> str:

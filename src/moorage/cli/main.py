@@ -1,9 +1,12 @@
 """The command line: what each command takes. What it does is in the modules beside this."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from moorage.cli.owner.commands import device, login
 
 app = typer.Typer(
     name="moorage",
@@ -155,6 +158,15 @@ def version() -> None:
     typer.echo(__version__)
 
 
+app.add_typer(device.app)
+login.add_to(app)
+
+
 def main(*arguments: Any) -> None:
-    """Enter here."""
-    app(*arguments)
+    """Enter here. What a command refuses ends in one sentence and a code scripts can go by."""
+    try:
+        app(*arguments)
+    except Exception as error:  # noqa: BLE001 - the last one to see it
+        from moorage.cli.owner.outcomes import explain
+
+        sys.exit(explain(error))

@@ -81,7 +81,9 @@ class ApiError(MoorageError):
         self.extra = dict(extra or {})
 
     def __str__(self) -> str:
-        said = f"{self.detail} ({self.status}{f' {self.code}' if self.code else ''})"
+        at = [f.pointer for f in self.faults if f.detail == self.detail and f.pointer]
+        said = f"{', '.join(at)}: {self.detail}" if at else self.detail
+        said += f" ({self.status}{f' {self.code}' if self.code else ''})"
         parts = [f"{f.pointer}: {f.detail}" for f in self.faults if f.detail != self.detail]
         return "; ".join([said, *parts])
 

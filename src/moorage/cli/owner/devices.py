@@ -1,0 +1,202 @@
+"""Devices: listed, shown, made, changed, ended."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from moorage import sdk
+from moorage.cli.owner import output
+from moorage.cli.owner.outcomes import Exit, Refused, usage
+from moorage.cli.owner.session import connected, find
+from moorage.cli.owner.text import time_text
+from moorage.sdk.requests import LARGEST_PAGE
+
+COLUMNS = ("id", "name", "status", "type", "tags", "last contact", "reference")
+
+
+def rows_of(devices: Iterable[sdk.Device]) -> list[list[str]]:
+    """Return a table's rows."""
+    return [
+        [
+            one.id,
+            one.name,
+            one.status,
+            one.type,
+            ",".join(one.tags),
+            time_text(one.presence.last_contact_at),
+            one.reference or "",
+        ]
+        for one in devices
+    ]
+
+
+def list_devices(
+    profile: str | None, *, limit: int | None, counts: bool, as_json: bool, **filters: Any
+) -> None:
+    """Print devices, or how many there are by status."""
+    with connected(profile) as client:
+        if counts:
+            pages = client.devices.iterate(include="counts", page_size=1, **filters).pages()
+            found = next(pages).rest.get("counts") or {}
+            if as_json:
+                output.emit(found)
+            else:
+                output.table(["status", "devices"], [[k, str(v)] for k, v in found.items()])
+            return
+        size = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
+        devices = list(islice(client.devices.iterate(page_size=size, **filters), limit))
+    if as_json:
+        output.emit(devices)
+    else:
+        output.table(COLUMNS, rows_of(devices))
+
+
+def get(profile: str | None, named: str, *, as_json: bool) -> None:
+    """Print one device."""
+    with connected(profile) as client:
+        device = find(client, named)
+    if as_json:
+        output.emit(device)
+    else:
+        show(device)
+
+
+def show(device: sdk.Device) -> None:
+    """Print a device for people."""
+    told = {name: device.facts.get(name) for name in ("hostname", "agent_version", "ip_address")}
+    skew = device.clock_skew_ms
+    output.facts(
+        {
+            "id": device.id,
+            "name": device.name,
+            "status": f"{device.status}: {device.presence.reason}",
+            "type": device.type,
+            "tags": ", ".join(device.tags),
+            "reference": device.reference,
+            "mode": "live" if device.live_mode else "test",
+            "last contact": time_text(device.presence.last_contact_at),
+            "next expected": time_text(device.presence.next_expected_at),
+            "clock": f"{skew / 1000:+.1f} s" if skew else None,
+            "clone": f"suspected at {time_text(device.clone_suspected_at)}"
+            if device.clone_suspected_at
+            else None,
+            "made": time_text(device.created_at),
+            **{name.replace("_", " "): str(value) for name, value in told.items() if value},
+        }
+    )
+
+
+def create(
+    profile: str | None,
+    name: str,
+    *,
+    type: str | None,  # noqa: A002 - named as the API names it
+    tags: Sequence[str],
+    reference: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make a device and print the line to paste on it."""
+    wanted = {"name": name, "type": type, "tags": list(tags), "reference": reference}
+    with connected(profile) as client:
+        if dry_run:
+            _check_free(client, reference)
+            output.dry_run(None, wanted, as_json=as_json)
+            return
+        made = made_with_line(
+            client, client.devices.create(name, type=type, tags=tags, reference=reference)
+        )
+    if as_json:
+        output.emit(made)
+    else:
+        show_made(made)
+
+
+def _check_free(client: sdk.Moorage, reference: str | None) -> None:
+    """Refuse as the server would when another device has the reference."""
+    if not reference:
+        return
+    for device in client.devices.iterate(q=reference):
+        if device.reference == reference:
+            raise Refused(
+                f"another device has the reference {reference!r}: {device.id} ({device.name})",
+                Exit.CONFLICT,
+            )
+
+
+def made_with_line(client: sdk.Moorage, made: sdk.DeviceMade) -> sdk.DeviceMade:
+    """Return the device with its install line, also when the first answer was lost with it."""
+    if made.install_command is not None:
+        return made
+    token = client.devices.install(made.id)
+    return replace(
+        made,
+        install_token=token.install_token,
+        install_command=token.install_command,
+        expires_at=token.expires_at,
+    )
+
+
+def show_made(made: sdk.DeviceMade) -> None:
+    """Print what to do next; the line is shown this once."""
+    output.say(f"made {made.name} ({made.id}); run this on it before {time_text(made.expires_at)}:")
+    output.say("")
+    output.say(f"  {made.install_command}")
+    output.say("")
+
+
+def update(
+    profile: str | None,
+    named: str,
+    *,
+    name: str | None,
+    type: str | None,  # noqa: A002 - named as the API names it
+    reference: str | None,
+    no_reference: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Change what is given."""
+    if reference is not None and no_reference:
+        raise usage("use either --reference or --no-reference")
+    if name is None and type is None and reference is None and not no_reference:
+        raise usage("say what to change: --name, --type, --reference or --no-reference")
+    with connected(profile) as client:
+        before = find(client, named)
+        after = replace(
+            before,
+            name=before.name if name is None else name,
+            type=before.type if type is None else type,
+            reference=None
+            if no_reference
+            else before.reference
+            if reference is None
+            else reference,
+        )
+        if dry_run:
+            if after.reference != before.reference:
+                _check_free(client, after.reference)
+            output.dry_run(_owned(before), _owned(after), as_json=as_json)
+            return
+        changed = client.devices.update(
+            before.id,
+            name=name,
+            type=type,
+            reference=None if no_reference else sdk.KEEP if reference is None else reference,
+        )
+    if as_json:
+        output.emit(changed)
+    else:
+        output.show_difference(_owned(before), _owned(changed), as_json=False)
+
+
+def _owned(device: sdk.Device) -> dict[str, Any]:
+    """Return what an owner sets of a device."""
+    return {
+        "id": device.id,
+        "name": device.name,
+        "type": device.type,
+        "tags": list(device.tags),
+        "reference": device.reference,
+    }
