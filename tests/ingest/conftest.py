@@ -3,9 +3,17 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from moorage.ingest import Ingest, Retention
 from support.senders import Sender, enrolled
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    """What would go to the log; unset, structlog paints each traceback for seconds."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture
