@@ -65,11 +65,10 @@ def _apply(
             if not isinstance(target.get(key), dict):
                 _forget(origins, pointer)
                 target[key] = {}
-            if not value and not target[key]:
-                origins[pointer] = name
-            else:
-                origins.pop(pointer, None)
+            origins.pop(pointer, None)
             _apply(target[key], value, name, pointer, origins)
+            if not target[key]:
+                origins[pointer] = name
         else:
             _forget(origins, pointer)
             target[key] = value
@@ -85,9 +84,14 @@ def patch_between(lower: Document, wanted: Document) -> dict[str, Any]:
             inner = patch_between(below, value)
             if inner:
                 patch[key] = inner
-        elif value != below or key not in lower:
+        elif key not in lower or not same(value, below):
             patch[key] = value
     return patch
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON: 1, 1.0 and true are equal to Python only."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def changed_pointers(before: Document, after: Document, at: str = "") -> list[str]:
@@ -98,7 +102,7 @@ def changed_pointers(before: Document, after: Document, at: str = "") -> list[st
         old, new = before.get(key), after.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += changed_pointers(old, new, pointer)
-        elif (key in before) != (key in after) or old != new:
+        elif (key in before) != (key in after) or not same(old, new):
             found.append(pointer)
     return found
 

@@ -163,7 +163,7 @@ async def _change(  # noqa: PLR0913 - what the three ways of changing differ in
             extra={"revision": now.revision},
         )
     own = fold(now)
-    if own != now.own:
+    if not rules.same(own, now.own):
         number = now.revision + 1
         await store.set_revision(tx, device.device_id, number)
         changed = await _append(
