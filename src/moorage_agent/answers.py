@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Dict, Optional, Tuple
 
-from moorage_agent import keytext, step
+from moorage_agent import clock, keytext, step
 from moorage_agent.transport import Answer
 
 # No place any report can have: whatever we hold does not begin with it.
 _NOWHERE = -1
+# What is more comes again with the next answer.
+_MOST_COMMANDS = 100
+_LONGEST_NAME = 128
 
 
 def message_of(  # noqa: PLR0911 - one return an answer reads best
@@ -22,7 +25,13 @@ def message_of(  # noqa: PLR0911 - one return an answer reads best
     body = answer.body or {}
     status, code = answer.status, body.get("code")
     if status == 200 and body.get("chain") == chain:
-        return step.Acknowledged(lane, now, _positive(body.get("report_interval_s")))
+        return step.Acknowledged(
+            lane,
+            now,
+            _positive(body.get("report_interval_s")),
+            server_at=clock.parsed(body.get("server_time")),
+            commands=commands_of(body),
+        )
     if status == 200 and "chain" in body:
         return step.Failed(lane, now, "the server acknowledged another report", luck)
     if status in (401, 403) and code is not None:
@@ -46,3 +55,30 @@ def _positive(value: Any) -> Optional[float]:
 
 def _sequence(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else _NOWHERE
+
+
+def commands_of(body: Dict[str, Any]) -> Tuple[step.Command, ...]:
+    """Return what an answer asks of this device; what has no id cannot be answered and is no one's.
+
+    The rest of a malformed command goes through as something that is not known here, so that its
+    sender is told.
+    """
+    given = body.get("commands")
+    found = []
+    for one in given[:_MOST_COMMANDS] if isinstance(given, list) else ():
+        command_id = one.get("id") if isinstance(one, dict) else None
+        # Printable: neither half a character nor a NUL, which nobody could store.
+        if not isinstance(command_id, str) or not command_id.isprintable():
+            continue
+        if not 0 < len(command_id) <= _LONGEST_NAME:
+            continue
+        arguments = one.get("arguments")
+        found.append(
+            step.Command(
+                command_id,
+                str(one.get("kind"))[:_LONGEST_NAME].encode("utf-8", "replace").decode("utf-8"),
+                arguments if isinstance(arguments, dict) else {},
+                clock.parsed(one.get("expires_at")),
+            )
+        )
+    return tuple(found)

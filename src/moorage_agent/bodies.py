@@ -47,9 +47,9 @@ def placed(
 
 
 def emptied(report: Dict[str, Any], new_id: str) -> Dict[str, Any]:
-    """Return the report without content, with counts of what it had."""
+    """Return the report without content, with counts of the rows it had."""
     dropped = dict(report.get("dropped") or {})
-    for part in ("telemetry", "logs", "events", "commands"):
+    for part in ("telemetry", "logs", "events"):
         count = len(report.get(part) or ())
         if count:
             dropped[part] = dropped.get(part, 0) + count

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 from typing import IO, Any, Dict, List, Optional
 
-from moorage_agent import __version__, facts, keytext
+from moorage_agent import __version__, facts, keytext, restart
 from moorage_agent.enrol import NotEnrolled, Trust, enrol, is_enrolled
 from moorage_agent.logs import Collector, configure
 from moorage_agent.loop import Agent, data_folder
@@ -173,7 +173,9 @@ def _run(options: argparse.Namespace) -> int:
             agent.run(once=options.once)
             if store.get("retired") and not options.once:
                 return int(options.retired_exit)
-            if not agent.enrolled_anew:
+            if agent.restart_asked and not options.once:
+                agent.give_up_restart(restart.restart())
+            elif not agent.enrolled_anew:
                 break
         if options.once and not agent.delivered():
             return _fail("not delivered: " + (agent.failure or "stopped before an answer"))
@@ -191,6 +193,7 @@ def _agent(store: Store, folder: str, collector: Collector, *, boot_id: str, ser
         collector,
         boot_id=boot_id,
         transport=lambda: Transport(server, ca_pem=ca_pem, pin=pin),
+        why_no_restart=restart.why_not,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.stop())

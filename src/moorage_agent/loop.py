@@ -11,6 +11,7 @@ import uuid
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from moorage_agent import __version__, answers, bodies, clock, facts, keytext, step
+from moorage_agent.commands import Runner
 from moorage_agent.logs import Collector, log
 from moorage_agent.outbox import Row
 from moorage_agent.sender import Sender
@@ -33,7 +34,7 @@ _MOST_UNSAVED = 1000
 class Agent:
     """The device's side: one store, two lanes, one loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what its owner gives it
         self,
         store: Store,
         folder: str,
@@ -41,8 +42,13 @@ class Agent:
         *,
         boot_id: str,
         transport: Callable[[], Transport],
+        why_no_restart: Callable[[], Optional[str]] = lambda: None,
     ) -> None:
-        """Keep the parts; ``transport`` makes one connection holder for each lane."""
+        """Keep the parts.
+
+        ``transport`` makes one connection holder for each lane; ``why_no_restart`` says what stands
+        against starting this process anew, which is its owner's part.
+        """
         self._store = store
         self._collector = collector
         self._boot_id = boot_id
@@ -52,6 +58,7 @@ class Agent:
         self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in (LIVE, BACKFILL)}
         self._probe = Probe(folder)
         self._facts = facts.Teller(folder)
+        self._runner = Runner(store, collector, why_no_restart=why_no_restart)
         self._under_way: Dict[str, Waiting] = {}
         self._unsaved: List[Row] = []
         self._disk_fails = False
@@ -60,10 +67,23 @@ class Agent:
         self._wall_offset: Optional[float] = None
         self._tidied_at: Optional[float] = None
         self._stopping = False
-        # Why the last attempt came to nothing, if it did; whether the key is another one by now.
+        # Why the last attempt came to nothing, if it did; whether the key is another one by now;
+        # whether the process is to be started anew.
         self.failure: Optional[str] = None
         self.enrolled_anew = False
+        self.restart_asked = False
         interval = float(store.get("interval_s") or 30)
+        self._ways: Dict[type, Callable[[Any, clock.Instant], None]] = {
+            step.Measure: self._measure,
+            step.Compose: self._compose_and_send,
+            step.Send: self._send_again,
+            step.Settle: self._settle,
+            step.ResolveFork: self._resolve_fork,
+            step.SetAside: self._set_aside,
+            step.Run: self._run,
+            step.Note: self._note,
+            step.Stop: self._retire,
+        }
         first_at = clock.now().steady + _FIRST_AFTER_S
         self._state = step.State(interval_s=interval, next_report_at=first_at)
 
@@ -84,22 +104,31 @@ class Agent:
                 except sqlite3.OperationalError as error:
                     self._on_disk_failure(error)
                 self._wait_for_answers()
-                if once and (self.failure or self.delivered()):
+                if once and (self.failure or self._is_done()):
                     return
         finally:
             self._keep(self._collector.take(ending=True))
             for sender in self._senders.values():
                 sender.end()
 
+    def give_up_restart(self, reason: str) -> None:
+        """Answer that the restart that was asked for did not come about."""
+        log.error("%s", reason)
+        self._runner.give_up_restart(reason)
+
     def delivered(self) -> bool:
         """Whether a live report of this run has arrived, and none waits."""
         return self._composed and self._store.first_waiting(LIVE) is None
+
+    def _is_done(self) -> bool:
+        return self.delivered() and not self._store.results.waits()
 
     def _begin(self) -> None:
         log.info("agent %s started on %s", __version__, platform.node())
         self._happened("agent.started", "the agent started", {"agent_version": __version__})
         # The clock may have been set since the agent ran last, in this same boot.
         self._store.mend(clock.now())
+        self._runner.resume()
 
     def _happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
         row = {
@@ -152,7 +181,7 @@ class Agent:
             waiting={
                 lane: self._store.first_waiting(lane) is not None for lane in (LIVE, BACKFILL)
             },
-            urgent=self._urgent,
+            urgent=self._urgent or self._store.results.waits(),
             backlog=self._store.has_rows_before(self._past_before(now)),
         )
 
@@ -221,44 +250,46 @@ class Agent:
             self.failure = "the server has another history of this store again and again"
 
     def _carry_out(self, effect: step.Effect) -> None:
-        now = clock.now()
-        if isinstance(effect, step.Measure):
-            self._keep([("telemetry", now, self._probe.sample())])
-        elif isinstance(effect, step.Compose):
-            self._send(effect.lane, self._compose(effect.lane, now))
-        elif isinstance(effect, step.Send):
-            waiting = self._store.first_waiting(effect.lane)
-            if waiting is not None:
-                self._send(effect.lane, waiting)
-        elif isinstance(effect, step.Settle):
-            self._settle(effect.lane, now)
-        elif isinstance(effect, step.ResolveFork):
-            self._resolve_fork(effect)
-        elif isinstance(effect, step.SetAside):
-            self._set_aside(effect, now)
-        elif isinstance(effect, step.Note):
-            getattr(log, effect.severity)(effect.text)
-            if effect.severity != "info":
-                self._store.put(last_error=keytext.redacted(effect.text))
-        else:
-            self._store.put(retired="yes", last_error="the device was deleted on the server")
+        self._ways[type(effect)](effect, clock.now())
+
+    def _measure(self, _effect: step.Measure, now: clock.Instant) -> None:
+        self._keep([("telemetry", now, self._probe.sample())])
+
+    def _compose_and_send(self, effect: step.Compose, now: clock.Instant) -> None:
+        self._send(effect.lane, self._compose(effect.lane, now))
+
+    def _send_again(self, effect: step.Send, _now: clock.Instant) -> None:
+        waiting = self._store.first_waiting(effect.lane)
+        if waiting is not None:
+            self._send(effect.lane, waiting)
+
+    def _note(self, effect: step.Note, _now: clock.Instant) -> None:
+        getattr(log, effect.severity)(effect.text)
+        if effect.severity not in ("debug", "info"):
+            self._store.put(last_error=keytext.redacted(effect.text))
+
+    def _retire(self, _effect: step.Stop, _now: clock.Instant) -> None:
+        self._store.put(retired="yes", last_error="the device was deleted on the server")
 
     def _compose(self, lane: str, now: clock.Instant) -> Waiting:
         head: Dict[str, Any] = {"sent_at": clock.rfc3339(now.wall), "boot_id": self._boot_id}
         uptime_s = facts.uptime_s()
         if uptime_s is not None:
             head["uptime_s"] = uptime_s
-        alone = False
-        if lane == LIVE:
+        only: Optional[str] = None
+        if lane == LIVE and self._store.results.has_refused():
+            only = "commands"
+        elif lane == LIVE:
             told, alone = self._facts.tell(now.steady, self._senders[LIVE].local_address())
+            only = "facts" if alone else None
             if told is not None:
                 head["facts"] = told
         waiting = self._store.compose(
-            lane, head, now, past_before=self._past_before(now), rows=not alone
+            lane, head, now, past_before=self._past_before(now), only=only
         )
         if lane == LIVE:
             self._composed = True
-            self._urgent = alone  # what had to stay behind follows at once
+            self._urgent = only is not None  # what had to stay behind follows at once
         return waiting
 
     def _send(self, lane: str, waiting: Waiting) -> None:
@@ -272,15 +303,25 @@ class Agent:
             "Moorage-Device-Time": bodies.device_time(waiting.composed, clock.now(), self._boot_id),
         }
         self._under_way[lane] = waiting
+        log.debug("sending report %d of the %s lane", waiting.sequence, lane)
         self._senders[lane].send(waiting, headers)
 
-    def _settle(self, lane: str, now: clock.Instant) -> None:
+    def _settle(self, effect: step.Settle, now: clock.Instant) -> None:
+        lane = effect.lane
         self._store.acknowledge(self._under_way[lane], now, interval_s=self._state.interval_s)
         self.failure = None
         if lane == LIVE:
             self._facts.acknowledged()
 
-    def _resolve_fork(self, fork: step.ResolveFork) -> None:
+    def _run(self, effect: step.Run, _now: clock.Instant) -> None:
+        if self.restart_asked:
+            return  # the rest comes again, to the next process
+        if self._runner.run(effect.command, expired=effect.expired, again=effect.again):
+            log.info("restarting, as asked")
+            self.restart_asked = True
+            self.stop()
+
+    def _resolve_fork(self, fork: step.ResolveFork, _now: clock.Instant) -> None:
         if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
             log.warning(
                 "the server was set back to report %d; sending again from there", fork.sequence

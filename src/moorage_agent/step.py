@@ -7,7 +7,7 @@ what came of them back as messages. Seconds are those of the steady clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 LIVE = "live"
 BACKFILL = "backfill"
@@ -18,6 +18,15 @@ FIRST_REFUSED_PAUSE_S = 60.0
 LONGEST_REFUSED_PAUSE_S = 3600.0
 SHORTEST_INTERVAL_S = 1
 LONGEST_INTERVAL_S = 86400
+
+
+class Command(NamedTuple):
+    """What the server asks of this device; ``expires_at`` is the server's time, since 1970."""
+
+    id: str
+    kind: str
+    arguments: Dict[str, Any]
+    expires_at: Optional[float]
 
 
 @dataclass(frozen=True)
@@ -35,12 +44,16 @@ class Lane:
 
 @dataclass(frozen=True)
 class State:
-    """All that decisions depend on."""
+    """All that decisions depend on.
+
+    ``server_ahead_s`` is the server's time less the steady clock, once the server told its time.
+    """
 
     interval_s: float
     next_report_at: float = 0.0
     lanes: Dict[str, Lane] = field(default_factory=lambda: {LIVE: Lane(), BACKFILL: Lane()})
     retired: bool = False
+    server_ahead_s: Optional[float] = None
 
 
 # --- messages
@@ -63,11 +76,13 @@ class Tick:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """The server has it, durably."""
+    """The server has it, durably; and what else it said: its time, what it asks."""
 
     lane: str
     now: float
     interval_s: Optional[float]
+    server_at: Optional[float] = None
+    commands: Tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +192,19 @@ class SetAside:
 
 
 @dataclass(frozen=True)
+class Run:
+    """Do what is asked, unless it is known already.
+
+    ``expired``: answer that instead of doing it. ``again``: the server says so knowing all we told
+    it, so a result it was told already it has lost.
+    """
+
+    command: Command
+    expired: bool
+    again: bool
+
+
+@dataclass(frozen=True)
 class Note:
     """Log a line."""
 
@@ -189,7 +217,7 @@ class Stop:
     """End for good."""
 
 
-Effect = Union[Measure, Compose, Send, Settle, ResolveFork, SetAside, Note, Stop]
+Effect = Union[Measure, Compose, Send, Settle, ResolveFork, SetAside, Run, Note, Stop]
 
 
 def step(state: State, message: Message) -> Tuple[State, List[Effect]]:
@@ -263,7 +291,20 @@ def _on_acknowledged(state: State, lane: Lane, message: Acknowledged) -> Tuple[S
         if interval != state.interval_s:
             due = min(state.next_report_at, message.now + interval)
             state = replace(state, interval_s=interval, next_report_at=due)
-    return state, effects
+    if message.server_at is not None:
+        state = replace(state, server_ahead_s=message.server_at - message.now)
+    return state, effects + _asked(state, message.commands, message.now, again=True)
+
+
+def _asked(state: State, commands: Tuple[Command, ...], now: float, *, again: bool) -> List[Effect]:
+    """Heed commands. Whether one expired the server's clock says; this device's may be off."""
+    server_now = None if state.server_ahead_s is None else now + state.server_ahead_s
+    effects: List[Effect] = []
+    for command in commands:
+        ends_at = command.expires_at
+        expired = ends_at is not None and server_now is not None and server_now >= ends_at
+        effects.append(Run(command, expired=expired, again=again))
+    return effects
 
 
 def _after_failure(lane: Lane, message: Failed) -> Tuple[Lane, List[Effect]]:

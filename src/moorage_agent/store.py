@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from moorage_agent import bodies, clock
 from moorage_agent.database import Database
 from moorage_agent.outbox import Outbox, Row
+from moorage_agent.results import Outcome, Results
 from moorage_agent.step import BACKFILL, LIVE
 
 _SCHEMA = """
@@ -56,6 +57,7 @@ class Store:
         self._db = Database(folder)
         self._db.script(_SCHEMA)
         self._outbox = Outbox(self._db, boot_id=boot_id, budget_bytes=waiting_bytes)
+        self.results = Results(self._db)
         self._boot = boot_id
         self._acknowledged_bytes = acknowledged_bytes
         self.get = self._db.get
@@ -77,6 +79,7 @@ class Store:
             if anew:
                 self._db.execute("DELETE FROM reports")
                 self._outbox.clear()
+                self.results.clear()
                 self._begin_anew()
                 self.put(**{lane + ".continues": None for lane in (LIVE, BACKFILL)})
             self.put(**values)
@@ -104,19 +107,24 @@ class Store:
         at: clock.Instant,
         *,
         past_before: float,
-        rows: bool = True,
+        only: Optional[str] = None,
     ) -> Waiting:
         """Make a lane's next report of ``head`` and the rows that belong to it.
 
         The live lane takes what was kept since ``past_before`` (a moment of this boot), the newest
-        first; backfill takes what is older, the oldest first; without ``rows`` neither. Rows whose
-        clock was set since go with the time they have by the present one.
+        first, and what came of commands; backfill takes what is older, the oldest first. Rows whose
+        clock was set since go with the time they have by the present one. ``only`` names the one
+        part that goes, after the server would not take it among others: facts or commands.
         """
         with self._db.transaction():
             report = dict(head)
-            if rows:
+            if only is None:
                 past = lane == BACKFILL
                 report.update(self._outbox.take(at, past_before=past_before, past=past))
+            if lane == LIVE and only != "facts":
+                told = self.results.take(refused=only == "commands")
+                if told:
+                    report["commands"] = told
             if lane == BACKFILL:
                 report["backfill"] = True
             else:
@@ -207,6 +215,25 @@ class Store:
                 "DELETE FROM reports WHERE acknowledged_at < ?", (at.wall - _CHAIN_KEPT_S,)
             )
 
+    # --- commands
+
+    def finish(self, command_id: str, kind: str, outcome: Outcome, rows: Iterable[Row]) -> None:
+        """Note what came of a command, and keep the rows it made."""
+        with self._db.transaction():
+            self._outbox.add(rows)
+            self.results.finish(command_id, kind, outcome)
+
+    def tell_again(self, command_id: str) -> None:
+        """Have a result reported once more that the server has lost, unless a report holds it."""
+        with self._db.transaction():
+            held = self._db.execute(
+                "SELECT EXISTS (SELECT 1 FROM reports WHERE acknowledged_at IS NULL "
+                "AND INSTR(body, CAST(? AS BLOB)))",
+                (json.dumps(command_id, ensure_ascii=False),),
+            ).fetchone()[0]
+            if not held:
+                self.results.tell_again(command_id)
+
     # --- when the server's chain is not ours
 
     def resolve_fork(self, lane: str, sequence: int, chain: str) -> bool:
@@ -287,9 +314,12 @@ class Store:
         with self._db.transaction():
             lane, later = self._from(waiting)
             report = json.loads(waiting.body.decode("utf-8"))
-            bare = bodies.emptied(report, str(uuid.uuid4()))
             if not any(part in report for part in bodies.CONTENT):
                 return False
+            bare = bodies.emptied(report, str(uuid.uuid4()))
+            lost = self.results.refused([one["id"] for one in report.get("commands", ())])
+            if lost:
+                bare.setdefault("dropped", {})["commands"] = lost
             self._db.execute(
                 "INSERT INTO set_aside (wall, status, detail, body) VALUES (?, ?, ?, ?)",
                 (at.wall, status, detail[:1000], waiting.body),

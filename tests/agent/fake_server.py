@@ -54,6 +54,10 @@ class FakeServer:
         self.epochs: dict[str, tuple[int, str]] = {}
         self.links: dict[tuple[str, str], tuple[str, str, int]] = {}
         self.broken: list[str] = []
+        # Commands whose result is not in, as the server gives them with every answer.
+        self.open: dict[str, dict[str, Any]] = {}
+        self.forgets_results = False
+        self.results: list[dict[str, Any]] = []
         self.reply: Callable[[Attempt], Reply | None] = lambda _attempt: None
         self.enrol_reply: Callable[[dict[str, Any]], Reply | None] = lambda _body: None
         self.paths: list[str] = []
@@ -70,6 +74,16 @@ class FakeServer:
     def close(self) -> None:
         self._http.shutdown()
         self._http.server_close()
+
+    def ask(self, command_id: str, kind: str, **more: Any) -> None:
+        """Queue a command; it ends with the first result that comes."""
+        command = {
+            "id": command_id,
+            "kind": kind,
+            "arguments": {},
+            "expires_at": "2026-11-21T11:00:00.000Z",
+        }
+        self.open[command_id] = {**command, **more}
 
     def rows(self, part: str) -> list[dict[str, Any]]:
         return [row for report in self.accepted for row in report.get(part, ())]
@@ -113,6 +127,10 @@ class FakeServer:
         self.epochs[epoch] = (sequence, chain)
         if not any(seen == report["id"] for seen, _ in self.links):
             self.accepted.append(report)
+            for result in report.get("commands", ()):
+                self.results.append(result)
+                if not self.forgets_results:
+                    self.open.pop(result["id"], None)
         self.links[report["id"], epoch] = (digest, chain, sequence)
         return self._received(sequence, chain)
 
@@ -123,7 +141,7 @@ class FakeServer:
             "server_time": "2026-11-21T10:00:00.000Z",
             "report_interval_s": self.interval_s,
             "config_revision": 1,
-            "commands": [],
+            "commands": list(self.open.values()),
         }
         return Reply(200, told)
 

@@ -29,20 +29,31 @@ def enrolled(folder: Path, server, *, used: str | None = None) -> None:
 def run(
     folder: Path,
     server,
-    until: Callable[[], object],
+    until: Callable[[], object] = lambda: False,
     *,
     boot_id: str = "boot",
     within_s: float = WITHIN_S,
+    ends: bool = False,
+    why_no_restart: Callable[[], str | None] = lambda: None,
+    after: Callable[[Agent], None] = lambda _agent: None,
 ) -> Agent:
-    """Run an agent in this thread until it ends or ``until`` holds, seen from another thread."""
+    """Run an agent in this thread until it ends or ``until`` holds, seen from another thread.
+
+    ``ends``: it is to end by itself.
+    """
     store = Store(str(folder), boot_id=boot_id)
     collector = Collector()
     log.handlers, log.propagate = [collector], True
-    log.setLevel("INFO")
+    log.setLevel("DEBUG")
     agent = Agent(
-        store, str(folder), collector, boot_id=boot_id, transport=lambda: Transport(server.url)
+        store,
+        str(folder),
+        collector,
+        boot_id=boot_id,
+        transport=lambda: Transport(server.url),
+        why_no_restart=why_no_restart,
     )
-    ended, held = threading.Event(), threading.Event()
+    ended, held, late = threading.Event(), threading.Event(), threading.Event()
 
     def watch() -> None:
         deadline = time.monotonic() + within_s
@@ -51,15 +62,21 @@ def run(
                 held.set()
                 break
             time.sleep(0.01)
+        if not ended.is_set() and not held.is_set():
+            late.set()
         agent.stop()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
         agent.run()
+        after(agent)
     finally:
         ended.set()
         watcher.join()
         store.close()
+    if ends:
+        assert not late.is_set(), "it did not end"
+        return agent
     assert held.is_set() or agent.enrolled_anew or until(), "what was waited for did not come"
     return agent

@@ -5,81 +5,15 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from e2e.fleet import WITHIN_S, Fleet, until
 from support.agent import AgentProcess
-from support.server import ServerProcess
 
 pytestmark = pytest.mark.timeout(180)
-WITHIN_S = 60
-
-
-class Fleet:
-    """A server and what an owner asks of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.server = ServerProcess(folder / "server").start()
-        self.key = self.server.bootstrap()["api_key"]
-
-    def ask(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(
-            method,
-            self.server.base_url + path,
-            json=body or None,
-            headers={"Authorization": f"Bearer {self.key}"},
-            timeout=10,
-        )
-        assert answer.is_success, answer.text
-        return answer.json() if answer.content else None
-
-    def made(self) -> dict[str, Any]:
-        return self.ask("POST", "/v1/devices", name="machine")
-
-    def agent(self, name: str = "agent") -> tuple[AgentProcess, str]:
-        """An enrolled agent and its device's id."""
-        made = self.made()
-        agent = AgentProcess(self.folder / name)
-        done = agent.enrol(self.server.base_url, made["install_token"])
-        assert done.returncode == 0, done.stderr
-        return agent, made["id"]
-
-    def rows(self, device_id: str, kind: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        cursor = ""
-        for _ in range(1000):
-            page = self.ask("GET", f"/v1/devices/{device_id}/{kind}?limit=500{cursor}")
-            rows += page["data"]
-            if page["next_cursor"] is None:
-                return rows
-            cursor = f"&cursor={page['next_cursor']}"
-        raise AssertionError("the list has no end")
-
-    def device(self, device_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask("GET", f"/v1/devices/{device_id}")
-        return found
-
-
-@pytest.fixture
-def fleet(tmp_path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path)
-    yield made
-    made.server.stop()
-
-
-def until(holds: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WITHIN_S
-    while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"waited in vain until {what}")
 
 
 def started(fleet: Fleet, device_id: str) -> list[dict[str, Any]]:

@@ -46,6 +46,12 @@ class AgentProcess:
             )
         return self
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        assert self._process.poll() is None
+        return self._process.pid
+
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
