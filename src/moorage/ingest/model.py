@@ -11,15 +11,18 @@ from moorage.core.caller import DeviceRef
 
 MOST_ROWS = 1_000
 
+# Python's ``$`` would let a line's end through.
 _Uuid: TypeAlias = Annotated[
-    str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\\n)$")
 ]
-_Hash: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+_Hash: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
 _Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 _Text: TypeAlias = Annotated[str, Meta(max_length=1024)]
 _Long: TypeAlias = Annotated[str, Meta(max_length=65_536)]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 _Number: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]
+# Shown as it was told: a whole number stays one.
+_Size: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)] | _Number
 _Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
@@ -28,8 +31,8 @@ class Hardware(Struct, omit_defaults=True):
 
     processor: _Text | None = None
     gpu: _Text | None = None
-    total_memory_mb: _Number | None = None
-    total_disk_space_mb: _Number | None = None
+    total_memory_mb: _Size | None = None
+    total_disk_space_mb: _Size | None = None
 
 
 class Facts(Struct, omit_defaults=True):

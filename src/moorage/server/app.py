@@ -110,7 +110,8 @@ class App:
             return await _missing(services.db)
 
         self.roboflow = roboflow.create_app(services)
-        ours = health.create_app(ready, registry)
+        documents = {"deployment-manager": self.roboflow.api.openapi}
+        ours = health.create_app(ready, registry, documents)
         by_segment: dict[str, ASGIApp] = dict.fromkeys(RESERVED_SLUGS, ours)
         by_segment["v1"] = self.native
         by_segment["devices"] = roboflow.InstallApp(services)

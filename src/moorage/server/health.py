@@ -1,6 +1,7 @@
 """``/healthz``, ``/readyz`` and ``/metrics``, and the agent's file: what belongs to no dialect."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
@@ -14,9 +15,15 @@ from moorage.core import provisioning
 
 
 def create_app(
-    ready: Callable[[], Awaitable[str | None]], registry: CollectorRegistry
+    ready: Callable[[], Awaitable[str | None]],
+    registry: CollectorRegistry,
+    documents: Mapping[str, Callable[[], dict[str, Any]]],
 ) -> Starlette:
-    """Build the pages. ``ready`` returns None, or what is missing."""
+    """Build the pages.
+
+    ``ready`` returns None, or what is missing. ``documents`` are the dialects' OpenAPI documents by
+    name; the native one is at its own address as well.
+    """
 
     async def healthz(_request: Request) -> Response:
         """Say that the process answers and its database is open: bootstrap may run."""
@@ -30,6 +37,12 @@ def create_app(
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def document(request: Request) -> Response:
+        found = documents.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return JSONResponse(found())
 
     async def agent(request: Request) -> Response:
         zipapp = provisioning.agent_zipapp()
@@ -50,6 +63,7 @@ def create_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            Route("/docs/{name}.json", document),
             Route("/install/moorage-agent.pyz", agent),
         ],
         exception_handlers={HTTPException: refuse},

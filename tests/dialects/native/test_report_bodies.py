@@ -228,3 +228,14 @@ async def test_metadata_is_kept_only_as_deep_as_it_can_be_read_again(api):
     event = {"id": "e", "at": now(), "event": "x", "metadata": deep}
     (pointer,) = pointers_of(problem_of(await api.report(device, events=[event]), 422))
     assert pointer.startswith("/events/0/metadata/a/a")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("id", "0b6f0000-0000-4000-8000-000000000001"), ("previous", "0" * 64)],
+    ids=["id", "previous"],
+)
+async def test_a_line_end_is_no_part_of_an_id_or_a_chain(api, name, text):
+    device = await api.enroll()
+    document = problem_of(await api.report(device, **{name: text + "\n"}), 422, "invalid")
+    assert pointers_of(document) == [f"/{name}"]

@@ -149,6 +149,23 @@ def digest_of(document: Document) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+_TEXT = (str, "a text")
+# What must fit of an entry, by part and field.
+_FIELDS: Mapping[str, Mapping[str, tuple[type | tuple[type, ...], str]]] = {
+    "services": {
+        "image": _TEXT,
+        "tag": _TEXT,
+        "automatic_updates": (bool, "true or false"),
+        "environment_variables": ((Mapping, list), "an object or an array"),
+    },
+    "streams": {
+        "name": _TEXT,
+        "workflow_id": _TEXT,
+        "source": ((str, Mapping), "a text or an object"),
+    },
+}
+
+
 def check_document(document: Document) -> None:
     """Raise DomainError ``invalid`` naming the path unless the document can be applied."""
     size = len(json.dumps(document))
@@ -161,12 +178,21 @@ def check_document(document: Document) -> None:
         if name == "config":
             continue
         for key, value in part.items():
-            if not isinstance(value, Mapping):
-                raise invalid(f"/{name}/{escape_pointer(key)}", f"an entry of {name} is an object")
+            _check_entry(name, f"/{name}/{escape_pointer(key)}", value)
     interval_of(document)
     level = document["config"].get("log_level", "info")
     if level not in _LOG_LEVELS:
         raise invalid("/config/log_level", f"log_level is one of {', '.join(_LOG_LEVELS)}")
+
+
+def _check_entry(part: str, pointer: str, entry: Any) -> None:
+    """Check the fields that something here or on a device goes by; others are kept."""
+    if not isinstance(entry, Mapping):
+        raise invalid(pointer, f"an entry of {part} is an object")
+    for field, (kinds, spelled) in _FIELDS[part].items():
+        value = entry.get(field)
+        if value is not None and not isinstance(value, kinds):
+            raise invalid(f"{pointer}/{field}", f"{field} is {spelled}, or null")
 
 
 def interval_of(document: Document) -> int:

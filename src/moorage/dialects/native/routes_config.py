@@ -10,7 +10,7 @@ from moorage.core import config, devices
 from moorage.core.caller import Scope
 from moorage.core.config import ConfigView
 from moorage.dialects.common import Services
-from moorage.dialects.native.etags import etag, if_match, not_modified
+from moorage.dialects.common.etags import etag, if_match, not_modified
 from moorage.dialects.native.wire import ConfigOut, DeviceConfigOut, PageOut
 from moorage.dialects.native.wire_running import (
     DefaultConfigIn,

@@ -1,6 +1,9 @@
 """The Deployment Manager API as one application."""
 
+from typing import Any
+
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from moorage import __version__
@@ -11,6 +14,7 @@ from moorage.dialects.roboflow import (
     routes_history,
     routes_keys,
 )
+from moorage.dialects.roboflow.answers import REFUSALS
 from moorage.dialects.roboflow.auth import Sessions
 from moorage.dialects.roboflow.errors import broken, refuse, unknown_path
 from moorage.dialects.roboflow.limits import ReadLimits
@@ -31,6 +35,7 @@ def create_app(services: Services) -> DeploymentManager:
         title="Moorage: Deployment Manager API",
         version=__version__,
         openapi_url=None,
+        responses=REFUSALS,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -44,5 +49,36 @@ def create_app(services: Services) -> DeploymentManager:
         routes_bootstrap.router(services, sessions),
     ):
         api.include_router(router)
+
+    def document() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            found = get_openapi(title=api.title, version=api.version, routes=api.routes)
+            api.openapi_schema = _described(found)
+        return api.openapi_schema
+
+    # FastAPI's documented way to a document of one's own.
+    api.openapi = document  # type: ignore[method-assign]
     refuse_with(api, refuse, unknown_path=unknown_path, broken=broken)
     return DeploymentManager(api)
+
+
+def _described(document: dict[str, Any]) -> dict[str, Any]:
+    """Complete FastAPI's document: keys, the one answer that is plain text, no 422."""
+    components = document.setdefault("components", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(name, None)
+    components["securitySchemes"] = {
+        "query": {"type": "apiKey", "in": "query", "name": "api_key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["security"] = (
+                [] if path == "/inference-stats" else [{"query": []}, {"bearer": []}]
+            )
+            if path.endswith("/logs"):
+                operation["responses"]["429"]["content"]["text/plain"] = {
+                    "schema": {"type": "string"}
+                }
+    return document

@@ -41,20 +41,23 @@ class Sessions:
         """Read in a workspace; a device's key may read that device and nothing else."""
         text = key_of(request)
         async with self._services.db.read() as tx:
-            caller, _ = await _caller(tx, text, slug)
+            caller = widened((await _caller(tx, text, slug))[0])
             if caller.device_id is not None and caller.device_id == device_id:
                 caller = replace(caller, scopes=_OWN_READS, device_id=None)
             yield tx, caller
 
     @asynccontextmanager
     async def writing(
-        self, request: Request, slug: str
+        self, request: Request, slug: str, *, widen: bool = True
     ) -> AsyncIterator[tuple[Tx, Caller, Workspace]]:
-        """Change something in a workspace; committed at the block's end."""
+        """Change something in a workspace; committed at the block's end.
+
+        Without ``widen`` the caller has what its key says and no more: what it may hand on.
+        """
         text = key_of(request)
         async with self._services.db.write() as tx:
             caller, workspace = await _caller(tx, text, slug)
-            yield tx, caller, workspace
+            yield tx, widened(caller) if widen else caller, workspace
 
 
 async def _caller(tx: Tx, text: str, slug: str) -> tuple[Caller, Workspace]:
@@ -62,7 +65,7 @@ async def _caller(tx: Tx, text: str, slug: str) -> tuple[Caller, Workspace]:
     workspace = await workspaces.find_by_slug(tx, slug)
     if workspace is None or workspace.id != caller.workspace_id:
         raise keys.unauthenticated()
-    return widened(caller), workspace
+    return caller, workspace
 
 
 def widened(caller: Caller) -> Caller:

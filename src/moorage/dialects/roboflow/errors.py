@@ -58,7 +58,9 @@ def _said(error: DomainError) -> Any:
             "type": "GraphMethodException",
             "hint": f"Use a key that has {scope}, or add it to this one.",
         }
-    return error.detail
+    # A fault in a body says where it is.
+    placed = [f"{fault.pointer}: {fault.detail}" for fault in error.faults if fault.pointer]
+    return "; ".join(placed) or error.detail
 
 
 def unknown_path(request: Request, status: int) -> Response:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body
 from starlette.requests import Request
+from starlette.responses import Response
 
 from moorage.core import config, devices, provisioning, streams
 from moorage.core.caller import Caller, Scope
@@ -12,86 +13,92 @@ from moorage.core.devices import Device, Filter
 from moorage.core.errors import DomainError, Kind
 from moorage.core.workspaces import Workspace
 from moorage.dialects.common import Services
-from moorage.dialects.roboflow import wire
+from moorage.dialects.common.etags import etag, if_match
+from moorage.dialects.roboflow import shapes, wire
+from moorage.dialects.roboflow.answers import answer, told
 from moorage.dialects.roboflow.auth import Sessions, require
 from moorage.storage import Tx
 
 _Body = Body(default=None)
+_NEW_DEVICE = {
+    "required": ["device_name"],
+    "properties": {
+        "device_name": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "\\S"},
+        "device_type": {"type": "string"},
+        "workflow_id": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string", "minLength": 1, "pattern": "\\S"}},
+        "offline_mode": {"type": "boolean"},
+        "sourceDeviceId": {"type": "string"},
+    },
+}
+_CONFIG_PARTS = {
+    "properties": {name: {"type": "object"} for name in ("config", "services", "streams")}
+}
 
 
 def router(services: Services, sessions: Sessions) -> APIRouter:
     """Build the routes."""
     routes = APIRouter(prefix="/{workspace}/devices/v2", tags=["devices"])
 
-    @routes.get("")
-    async def list_devices(request: Request, workspace: str) -> dict[str, Any]:
+    @routes.get("", **told(shapes.Devices))
+    async def list_devices(request: Request, workspace: str) -> Response:
         """List every device."""
         async with sessions.reading(request, workspace) as (tx, caller):
             require(caller, Scope.DEVICE_READ)
             page = await devices.list_devices(tx, caller, Filter())
-        return {"data": [wire.device(one) for one in page.items]}
+        return answer({"data": [wire.device(one) for one in page.items]})
 
-    @routes.post("", status_code=201)
-    async def make_device(request: Request, workspace: str, body: Any = _Body) -> dict[str, Any]:
+    @routes.post("", **told(shapes.DeviceMade, 201, body=_NEW_DEVICE))
+    async def make_device(request: Request, workspace: str, body: Any = _Body) -> Response:
         """Make a device; ``installId`` is its install token."""
         async with sessions.writing(request, workspace) as (tx, caller, found):
             require(caller, Scope.DEVICE_UPDATE)
             made = await _make(services, tx, caller, found, body)
-        return {"deviceId": made.device.id, "installId": made.install_token.text}
+        return answer(made, 201)
 
-    @routes.get("/default-config")
-    async def get_default_config(request: Request, workspace: str) -> dict[str, Any]:
+    @routes.get("/default-config", **told(shapes.DefaultConfig))
+    async def get_default_config(request: Request, workspace: str) -> Response:
         """Return the base default with the workspace's patch merged in, and the patch."""
         async with sessions.reading(request, workspace) as (tx, caller):
             require(caller, Scope.DEVICE_READ)
             found = await config.get_default(tx, caller)
-        return {"config": dict(found.document), "patch": dict(found.patch)}
+        return answer({"config": dict(found.document), "patch": dict(found.patch)})
 
-    @routes.get("/{device_id}")
-    async def get_device(request: Request, workspace: str, device_id: str) -> dict[str, Any]:
+    @routes.get("/{device_id}", **told(shapes.Device))
+    async def get_device(request: Request, workspace: str, device_id: str) -> Response:
         """Return one device."""
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
-            return wire.device(await _device(tx, caller, device_id))
+            return answer(wire.device(await _device(tx, caller, device_id)))
 
-    @routes.get("/{device_id}/config")
-    async def get_config(
-        request: Request, response: Response, workspace: str, device_id: str
-    ) -> dict[str, Any]:
+    @routes.get("/{device_id}/config", **told(shapes.Config))
+    async def get_config(request: Request, workspace: str, device_id: str) -> Response:
         """Return the whole document, secrets included."""
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
             view = await config.get(tx, caller, device.ref)
-        response.headers["ETag"] = f'"{view.digest}"'
-        return wire.config(device, view, workspace)
+        return _config(device, view, workspace)
 
-    @routes.patch("/{device_id}/config")
+    @routes.patch("/{device_id}/config", **told(shapes.Config, body=_CONFIG_PARTS))
     async def change_config(
-        request: Request, response: Response, workspace: str, device_id: str, body: Any = _Body
-    ) -> dict[str, Any]:
+        request: Request, workspace: str, device_id: str, body: Any = _Body
+    ) -> Response:
         """Replace each top-level key of the body whole; absent keys stay."""
-        parts = wire.fields(body, {"config": dict, "services": dict, "streams": dict})
-        guard = request.headers.get("if-match")
         async with sessions.writing(request, workspace) as (tx, caller, _):
             require(caller, Scope.DEVICE_UPDATE)
             device = await devices.get(tx, caller, device_id, needs=Scope.DEVICE_UPDATE)
-            view = await config.replace(
-                tx,
-                caller,
-                device.ref,
-                parts,
-                if_match=None if guard in (None, "*") else guard.strip('"'),
-            )
-        response.headers["ETag"] = f'"{view.digest}"'
-        return wire.config(device, view, workspace)
+            parts = wire.fields(body, {"config": dict, "services": dict, "streams": dict})
+            guard = if_match(request)
+            view = await config.replace(tx, caller, device.ref, parts, if_match=guard)
+        return _config(device, view, workspace)
 
-    @routes.get("/{device_id}/config/history")
+    @routes.get("/{device_id}/config/history", **told(shapes.Revisions))
     async def list_history(
         request: Request,
         workspace: str,
         device_id: str,
         limit: str | None = None,
         cursor: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """List revisions, newest first."""
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
@@ -99,27 +106,26 @@ def router(services: Services, sessions: Sessions) -> APIRouter:
             page = await config.list_revisions(
                 tx, caller, device.ref, cursor=cursor or None, limit=size
             )
-        return {
-            "data": [wire.revision(entry) for entry in page.items],
-            "pagination": wire.pagination(page.next_cursor, size),
-        }
+        data = [wire.revision(entry) for entry in page.items]
+        return answer({"data": data, "pagination": wire.pagination(page.next_cursor, size)})
 
-    @routes.get("/{device_id}/streams")
-    async def list_streams(request: Request, workspace: str, device_id: str) -> dict[str, Any]:
+    @routes.get("/{device_id}/streams", **told(shapes.Streams))
+    async def list_streams(request: Request, workspace: str, device_id: str) -> Response:
         """List streams, sources without credentials."""
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
             found = await streams.list_streams(tx, caller, device.ref)
-        return {"data": [wire.stream(one) for one in found]}
+        return answer({"data": [wire.stream(one) for one in found]})
 
-    @routes.get("/{device_id}/streams/{stream_id}")
+    @routes.get("/{device_id}/streams/{stream_id}", **told(shapes.Stream))
     async def get_stream(
         request: Request, workspace: str, device_id: str, stream_id: str
-    ) -> dict[str, Any]:
+    ) -> Response:
         """Return one stream."""
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
-            return wire.stream(await streams.get(tx, caller, device.ref, stream_id))
+            found = await streams.get(tx, caller, device.ref, stream_id)
+        return answer(wire.stream(found))
 
     return routes
 
@@ -129,31 +135,42 @@ async def _device(tx: Tx, caller: Caller, device_id: str) -> Device:
     return await devices.get(tx, caller, device_id)
 
 
+def _config(device: Device, view: config.ConfigView, workspace: str) -> Response:
+    return answer(wire.config(device, view, workspace), headers={"ETag": etag(view.digest)})
+
+
 async def _make(
     services: Services, tx: Tx, caller: Caller, workspace: Workspace, body: Any
-) -> provisioning.Registered:
-    told = wire.new_device(body)
+) -> shapes.DeviceMade:
+    asks = wire.new_device(body)
     source = None
-    if told.source_id is not None:
-        source = await _source(tx, caller, told.source_id)
+    if asks.source_id is not None:
+        source = await _source(tx, caller, asks.source_id)
     asked = provisioning.Asked(
-        name=told.name,
-        type=told.type or (source.type if source else devices.DEFAULT_TYPE),
-        offline=told.offline,
-        workflow_id=told.workflow_id,
+        name=asks.name,
+        type=asks.type or (source.type if source else devices.DEFAULT_TYPE),
+        offline=asks.offline,
+        workflow_id=asks.workflow_id,
         copies=source is not None,
     )
     provisioning.check_asked(asked, workspace)
-    return await provisioning.register(
+    made = await provisioning.register(
         tx,
         caller,
         name=asked.name,
         type=asked.type,
-        tags=told.tags,
+        tags=asks.tags,
         own=provisioning.first_layer(asked),
         copy_of=source,
         expires_in=timedelta(seconds=services.install_token_expires_s),
     )
+    shown: shapes.DeviceMade = {"deviceId": made.device.id, "installId": made.install_token.text}
+    if asked.offline:
+        payload = await provisioning.new_offline_payload(
+            tx, caller, made.device.id, services.signer, server=services.public_url
+        )
+        shown["offlineProvisioningQrPayload"] = payload.text
+    return shown
 
 
 async def _source(tx: Tx, caller: Caller, device_id: str) -> Device:

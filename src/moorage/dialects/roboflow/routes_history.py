@@ -1,15 +1,15 @@
 """``/{workspace}/devices/v2/{id}/logs | telemetry | events``: what a device told."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.requests import Request
+from starlette.responses import Response
 
 from moorage.core import devices, events, logs, streams, telemetry
 from moorage.core.caller import Caller, Scope
 from moorage.core.devices import Device
 from moorage.core.timeline import Window
-from moorage.dialects.roboflow import wire
+from moorage.dialects.roboflow import shapes, wire
+from moorage.dialects.roboflow.answers import answer, told
 from moorage.dialects.roboflow.auth import Sessions, require
 from moorage.dialects.roboflow.limits import ReadLimits
 from moorage.storage import Tx
@@ -22,7 +22,7 @@ def router(sessions: Sessions, limits: ReadLimits) -> APIRouter:
     """Build the routes."""
     routes = APIRouter(prefix="/{workspace}/devices/v2/{device_id}", tags=["history"])
 
-    @routes.get("/logs")
+    @routes.get("/logs", **told(shapes.LogLines))
     async def list_logs(
         request: Request,
         workspace: str,
@@ -33,7 +33,7 @@ def router(sessions: Sessions, limits: ReadLimits) -> APIRouter:
         service: str | None = None,
         severity: str | None = None,
         cursor: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """List log lines, newest first."""
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
@@ -50,34 +50,34 @@ def router(sessions: Sessions, limits: ReadLimits) -> APIRouter:
                 cursor=cursor or None,
                 limit=size,
             )
-        return {
-            "data": [wire.log_line(line) for line in page.items],
-            "pagination": wire.pagination(page.next_cursor, size),
-        }
+        data = [wire.log_line(line) for line in page.items]
+        return answer({"data": data, "pagination": wire.pagination(page.next_cursor, size)})
 
-    @routes.get("/telemetry")
+    @routes.get("/telemetry", **told(shapes.Telemetry))
     async def get_telemetry(
         request: Request, workspace: str, device_id: str, time_period: str | None = None
-    ) -> dict[str, Any]:
+    ) -> Response:
         """Return means over buckets of the period, oldest first."""
         period = time_period or "24h"
-        if period not in wire.PERIODS:
-            raise wire.bad(f"time_period must be one of {', '.join(wire.PERIODS)}")
-        span, width, spelled = wire.PERIODS[period]
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
+            if period not in wire.PERIODS:
+                raise wire.bad(f"time_period must be one of {', '.join(wire.PERIODS)}")
+            span, width, spelled = wire.PERIODS[period]
             await limits.telemetry(device.id)
             window = Window(tx.now - span, tx.now)
             buckets = await telemetry.buckets(tx, caller, device.ref, window, width=width)
             rates = await streams.fps(tx, caller, device.ref, window, width=width)
-        return {
-            "time_period": period,
-            "bucket_interval": spelled,
-            "buckets": [wire.bucket(one) for one in buckets],
-            "stream_fps": [wire.stream_fps(one) for one in rates],
-        }
+        return answer(
+            {
+                "time_period": period,
+                "bucket_interval": spelled,
+                "buckets": [wire.bucket(one) for one in buckets],
+                "stream_fps": [wire.stream_fps(one) for one in rates],
+            }
+        )
 
-    @routes.get("/events")
+    @routes.get("/events", **told(shapes.Events))
     async def list_events(
         request: Request,
         workspace: str,
@@ -90,12 +90,12 @@ def router(sessions: Sessions, limits: ReadLimits) -> APIRouter:
         limit: str | None = None,
         cursor: str | None = None,
         direction: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """List events, newest first; ``direction`` says which way from the cursor."""
-        if direction not in (None, "", "backward", "forward"):
-            raise wire.bad("direction must be backward or forward")
         async with sessions.reading(request, workspace, device_id) as (tx, caller):
             device = await _device(tx, caller, device_id)
+            if direction not in (None, "", "backward", "forward"):
+                raise wire.bad("direction must be backward or forward")
             size = wire.clamped(limit, "limit", default=_DEFAULT, most=_MOST)
             forward = direction == "forward"
             found, span = await events.walk_events(
@@ -111,15 +111,13 @@ def router(sessions: Sessions, limits: ReadLimits) -> APIRouter:
                 limit=size,
             )
         following, back = (span.newer, span.older) if forward else (span.older, span.newer)
-        return {
-            "data": [wire.event(one) for one in found],
-            "pagination": {
-                "next_cursor": following if span.more else None,
-                "prev_cursor": back,
-                "has_more": span.more,
-                "limit": size,
-            },
+        pagination: shapes.TwoWayPagination = {
+            "next_cursor": following if span.more else None,
+            "prev_cursor": back,
+            "has_more": span.more,
+            "limit": size,
         }
+        return answer({"data": [wire.event(one) for one in found], "pagination": pagination})
 
     return routes
 

@@ -12,8 +12,9 @@ from moorage.core.events import Event
 from moorage.core.keys import Key, NewKey
 from moorage.core.logs import LogLine
 from moorage.core.streams import Stream, StreamFps
-from moorage.core.telemetry import MEASURES, Bucket
+from moorage.core.telemetry import Bucket
 from moorage.core.workspaces import Workspace
+from moorage.dialects.roboflow import shapes
 from moorage.kit.clock import rfc3339
 
 # This API has its own fixed idea of online, whatever interval a device was given.
@@ -67,7 +68,7 @@ def _event_time(at: datetime | None) -> str | None:
     return f"{text}.{milliseconds:03d}" if milliseconds else text
 
 
-def device(found: Device) -> dict[str, Any]:
+def device(found: Device) -> shapes.Device:
     """A device; what it has not told yet is null."""
     facts = found.facts
     hardware = facts.get("hardware") or {}
@@ -84,8 +85,10 @@ def device(found: Device) -> dict[str, Any]:
         "rfdm_version": facts.get("agent_version"),
         "type": facts.get("device_type") or found.type,
         "hardware": {
-            name: hardware.get(name)
-            for name in ("processor", "gpu", "total_memory_mb", "total_disk_space_mb")
+            "processor": hardware.get("processor"),
+            "gpu": hardware.get("gpu"),
+            "total_memory_mb": hardware.get("total_memory_mb"),
+            "total_disk_space_mb": hardware.get("total_disk_space_mb"),
         },
         "tags": list(found.tags),
         "created_at": time_of(found.created_at),
@@ -99,7 +102,7 @@ def status(found: Device) -> str:
     return "online" if found.silent_for <= ONLINE_WITHIN else "offline"
 
 
-def config(found: Device, view: ConfigView, workspace: str) -> dict[str, Any]:
+def config(found: Device, view: ConfigView, workspace: str) -> shapes.Config:
     """The whole document with what frames it."""
     return {
         "device_id": found.id,
@@ -109,11 +112,13 @@ def config(found: Device, view: ConfigView, workspace: str) -> dict[str, Any]:
         "last_updated": time_of(view.created_at),
         "last_updated_at": time_of(view.created_at),
         "created_at": time_of(view.began_at),
-        **view.document,
+        "config": view.document.get("config", {}),
+        "services": view.document.get("services", {}),
+        "streams": view.document.get("streams", {}),
     }
 
 
-def revision(entry: RevisionEntry) -> dict[str, Any]:
+def revision(entry: RevisionEntry) -> shapes.Revision:
     """One entry of the history."""
     return {
         "revision_id": str(entry.revision),
@@ -124,7 +129,7 @@ def revision(entry: RevisionEntry) -> dict[str, Any]:
     }
 
 
-def stream(found: Stream) -> dict[str, Any]:
+def stream(found: Stream) -> shapes.Stream:
     """A stream; every field may be null."""
     return {
         "id": found.id,
@@ -142,7 +147,7 @@ def stream(found: Stream) -> dict[str, Any]:
     }
 
 
-def log_line(line: LogLine) -> dict[str, Any]:
+def log_line(line: LogLine) -> shapes.LogLine:
     """One line."""
     return {
         "timestamp": time_of(line.at),
@@ -152,15 +157,27 @@ def log_line(line: LogLine) -> dict[str, Any]:
     }
 
 
-def bucket(found: Bucket) -> dict[str, Any]:
+def bucket(found: Bucket) -> shapes.Bucket:
     """Means of one bucket, peaks beside the percentages."""
-    values = dict(found.values)
-    peaks = {name: value for name, value in values.items() if name.endswith("_max")}
-    means = {name: values[name] for name in MEASURES}
-    return {"bucket_start": time_of(found.start), "samples": found.samples, **means, **peaks}
+    values = found.values
+    return {
+        "bucket_start": time_of(found.start),
+        "samples": found.samples,
+        "cpu_percent": values["cpu_percent"],
+        "cpu_percent_max": values["cpu_percent_max"],
+        "memory_percent": values["memory_percent"],
+        "memory_percent_max": values["memory_percent_max"],
+        "disk_percent": values["disk_percent"],
+        "disk_percent_max": values["disk_percent_max"],
+        "gpu_percent": values["gpu_percent"],
+        "gpu_percent_max": values["gpu_percent_max"],
+        "temperature_c": values["temperature_c"],
+        "network_upload_bytes_per_sec": values["network_upload_bytes_per_sec"],
+        "network_download_bytes_per_sec": values["network_download_bytes_per_sec"],
+    }
 
 
-def stream_fps(found: StreamFps) -> dict[str, Any]:
+def stream_fps(found: StreamFps) -> shapes.StreamFps:
     """Rates of one stream."""
     return {
         "stream_id": found.stream_id,
@@ -178,7 +195,7 @@ def stream_fps(found: StreamFps) -> dict[str, Any]:
     }
 
 
-def event(found: Event) -> dict[str, Any]:
+def event(found: Event) -> shapes.Event:
     """One event; its three times alone are written without a zone."""
     return {
         "id": found.id,
@@ -194,7 +211,7 @@ def event(found: Event) -> dict[str, Any]:
     }
 
 
-def key(found: Key) -> dict[str, Any]:
+def key(found: Key) -> shapes.Key:
     """A key, never its text; a device's key is named after the device."""
     return {
         "keyId": found.id,
@@ -212,13 +229,16 @@ def key(found: Key) -> dict[str, Any]:
     }
 
 
-def made_key(made: NewKey, workspace: Workspace) -> dict[str, Any]:
+def made_key(made: NewKey, workspace: Workspace) -> shapes.KeyMade:
     """A key just made: its text is here and nowhere else."""
     shown = key(made.key)
-    names = ("keyId", "name", "scopes", "folderIds", "protected")
     return {
-        **{name: shown[name] for name in names},
+        "keyId": shown["keyId"],
         "key": made.text,
+        "name": shown["name"],
+        "scopes": shown["scopes"],
+        "folderIds": None,
+        "protected": shown["protected"],
         "publishableKey": publishable(workspace),
     }
 
@@ -245,7 +265,7 @@ def publishable(workspace: Workspace) -> str:
     return "rf_" + workspace.id.removeprefix("acc_")
 
 
-def pagination(next_cursor: str | None, limit: int) -> dict[str, Any]:
+def pagination(next_cursor: str | None, limit: int) -> shapes.Pagination:
     """What frames a page."""
     return {"next_cursor": next_cursor, "has_more": next_cursor is not None, "limit": limit}
 
