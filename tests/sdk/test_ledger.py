@@ -243,3 +243,10 @@ def test_what_arrives_while_the_pages_are_read_is_no_fault():
 @pytest.mark.parametrize("count", [1, 2])
 def test_short_epochs_are_proved(count):
     assert verify(kept(made(count=count))).holds
+
+
+def test_a_value_given_for_an_epoch_the_server_forgot_is_found():
+    epoch, rows = made()
+    found = verify(kept((epoch, rows)), {Point(epoch="forgotten", sequence=7): "ab" * 32})
+    assert (Kind.LOST, 7) in kinds(found)
+    assert not found.holds

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from moorage.cli.owner.commands import device, login
+from moorage.cli.owner.commands import audit, command, device, key, login, token
 
 app = typer.Typer(
     name="moorage",
@@ -158,8 +158,10 @@ def version() -> None:
     typer.echo(__version__)
 
 
-app.add_typer(device.app)
+for group in (command, device, key, token):
+    app.add_typer(group.app)
 login.add_to(app)
+app.command()(audit.audit)
 
 
 def main(*arguments: Any) -> None:

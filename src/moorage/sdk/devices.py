@@ -9,10 +9,12 @@ from moorage.sdk.models import (
     Attempt,
     Bucket,
     Device,
+    DeviceKey,
     DeviceMade,
     Event,
     InstallToken,
     LogLine,
+    OfflinePayload,
     ReportRecord,
     Sample,
     Service,
@@ -119,6 +121,19 @@ class Devices(Resource[D]):
         path = path_of("devices", device_id, "install")
         return post(InstallToken, path, body_of(expires_in_s=expires_in_s))
 
+    @Call
+    def provisioning(
+        self, device_id: str, *, expires_in_s: int | None = None
+    ) -> Request[OfflinePayload]:
+        """Make a fresh payload for a device without a network; it holds a secret. NotFound."""
+        path = path_of("devices", device_id, "provisioning")
+        return post(OfflinePayload, path, body_of(expires_in_s=expires_in_s))
+
+    @Call
+    def rotate_key(self, device_id: str) -> Request[DeviceKey]:
+        """Replace the device's key at once; the old one is refused from then on. NotFound."""
+        return post(DeviceKey, path_of("devices", device_id, "keys", "rotate"))
+
     @Paged
     def logs(  # noqa: PLR0913 - the filters of the list
         self,
@@ -194,7 +209,7 @@ class Devices(Resource[D]):
 
     @Paged
     def attempts(self, device_id: str) -> Listing[Attempt]:
-        """List installs of the last 24 hours that failed, and why."""
+        """List what was tried with its install tokens in the last 24 hours, newest first."""
         return Listing(Attempt, path_of("devices", device_id, "attempts"))
 
     @Paged

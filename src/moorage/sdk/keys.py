@@ -1,6 +1,7 @@
 """``client.keys``, ``client.audit``: who may do what, and who did."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from moorage.sdk.calls import Call, D, Paged, Resource
 from moorage.sdk.models import ApiKey, ApiKeyMade, AuditEntry
@@ -75,14 +76,22 @@ class Audit(Resource[D]):
     """Who changed what."""
 
     @Paged
-    def iterate(
+    def iterate(  # noqa: PLR0913 - the filters of the list
         self,
         *,
         entity_id: str | None = None,
         action: str | None = None,
         actor: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
         page_size: int = LARGEST_PAGE,
     ) -> Listing[AuditEntry]:
-        """List changes, newest first."""
-        query = query_of(entity_id=entity_id, action=action, actor=actor)
+        """List changes, newest first, from ``start_time`` until before ``end_time``."""
+        query = query_of(
+            entity_id=entity_id,
+            action=action,
+            actor=actor,
+            start_time=start_time,
+            end_time=end_time,
+        )
         return Listing(AuditEntry, "/v1/audit", query, page_size)

@@ -107,6 +107,12 @@ def verify(ledger: Ledger, expected: Mapping[Point, str] | None = None) -> Verif
         Finding(Kind.ALTERED, name, row.sequence, "rows of an epoch the server does not list")
         for name, row in stray.items()
     ]
+    # A ledger that has forgotten a whole epoch must not look sound to whoever remembers it.
+    findings += [
+        Finding(Kind.LOST, point.epoch, point.sequence, "the server has nothing of this epoch")
+        for point in expected or {}
+        if point.epoch not in by_epoch
+    ]
     notes: list[str] = []
     oldest = min((row.received_at for row in ledger.rows), default=None)
     for epoch in sorted(ledger.epochs, key=lambda one: (one.began_at, one.epoch)):

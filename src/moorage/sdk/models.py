@@ -67,6 +67,26 @@ class InstallToken:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OfflinePayload:
+    """A signed payload for a device without a network: text, QR (SVG), file; None when replayed."""
+
+    payload: str | None = field(default=None, repr=False)
+    qr_svg: str | None = field(default=None, repr=False)
+    device_json: Mapping[str, Any] | None = field(default=None, repr=False)
+    expires_at: datetime
+    replayed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceKey:
+    """A device's new key; ``device_key`` is its text, shown once, None when ``replayed``."""
+
+    id: str
+    device_key: str | None = field(default=None, repr=False)
+    replayed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogLine:
     """A line of a device's log. ``at`` is the device's time, corrected for its skew."""
 
@@ -275,10 +295,14 @@ class AuditEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """An install or enrolment that failed in the last 24 hours, and why."""
+    """What was tried with a device's install token in the last 24 hours.
+
+    ``outcome`` is ``fetched`` (the installer was) or ``refused``; ``reason`` says it in a sentence.
+    """
 
     at: datetime
     address: str | None = None
+    outcome: str = "refused"
     reason: str
 
 

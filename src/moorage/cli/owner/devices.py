@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Any
 
 from moorage import sdk
-from moorage.cli.owner import output
+from moorage.cli.owner import bulk, output
 from moorage.cli.owner.outcomes import Exit, Refused, usage
-from moorage.cli.owner.session import connected, find
-from moorage.cli.owner.text import time_text
+from moorage.cli.owner.session import connected, device_id, find
+from moorage.cli.owner.text import seconds, time_text
 from moorage.sdk.requests import LARGEST_PAGE
 
 COLUMNS = ("id", "name", "status", "type", "tags", "last contact", "reference")
@@ -200,3 +200,164 @@ def _owned(device: sdk.Device) -> dict[str, Any]:
         "tags": list(device.tags),
         "reference": device.reference,
     }
+
+
+def tag(
+    profile: str | None,
+    named: Sequence[str],
+    *,
+    add: Sequence[str],
+    remove: Sequence[str],
+    replace_by: Sequence[str] | None,
+    dry_run: bool,
+    as_json: bool,
+) -> Exit:
+    """Add and take away tags, or put others in their place; return how it went."""
+    if not (add or remove or replace_by is not None):
+        raise usage("say which tags: --add, --remove or --set")
+    if replace_by is not None and (add or remove):
+        raise usage("use --set alone, or --add and --remove")
+    with connected(profile) as client:
+
+        def work(one: str) -> bulk.Row:
+            before = find(client, one)
+            base = before.tags if replace_by is None else replace_by
+            # Each once, in the order of the device's own.
+            wanted = [t for t in dict.fromkeys([*base, *add]) if t not in remove]
+            if sorted(wanted) == sorted(before.tags):
+                return bulk.Row(before.name, "unchanged", before.id, ", ".join(before.tags))
+            if dry_run:
+                return bulk.Row(before.name, "would change", before.id, _change(before, wanted))
+            changed = client.devices.update(before.id, tags=wanted)
+            return bulk.Row(before.name, "changed", before.id, _change(before, changed.tags))
+
+        rows = bulk.each("tagging", list(dict.fromkeys(named)), work)
+    return bulk.show(rows, as_json=as_json)
+
+
+def _change(before: sdk.Device, tags: Iterable[str]) -> str:
+    wanted = list(tags)
+    more = [f"+{one}" for one in wanted if one not in before.tags]
+    less = [f"-{one}" for one in before.tags if one not in wanted]
+    return " ".join(more + less)
+
+
+def delete(
+    profile: str | None, named: Sequence[str], *, yes: bool, dry_run: bool, as_json: bool
+) -> Exit:
+    """End devices: their keys stop at once. Return how it went."""
+    with connected(profile) as client:
+
+        def look(one: str) -> bulk.Row:
+            found = find(client, one)
+            detail = f"{found.status}, {found.presence.reason}"
+            return bulk.Row(found.name, "would delete", found.id, detail)
+
+        rows = bulk.each("looking", list(dict.fromkeys(named)), look)
+        if dry_run:
+            return bulk.show(rows, as_json=as_json)
+        ids = {row.id: row for row in rows if row.id is not None and row.code is Exit.OK}
+        if ids:
+            output.confirm(
+                f"deleting {', '.join(f'{r.name} ({r.id})' for r in ids.values())}", yes=yes
+            )
+
+        def work(one: str) -> bulk.Row:
+            client.devices.delete(one)
+            return bulk.Row(ids[one].name, "deleted", one)
+
+        done = bulk.each("deleting", list(ids), work)
+    return bulk.show([*done, *(row for row in rows if row.code is not Exit.OK)], as_json=as_json)
+
+
+def token(
+    profile: str | None, named: str, *, expires_in: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Make a fresh install token and print the line to paste."""
+    expires_in_s = None if expires_in is None else seconds(expires_in)
+    with connected(profile) as client:
+        if dry_run:
+            device = find(client, named)
+            output.dry_run(
+                None, {"device": device.id, "expires_in_s": expires_in_s}, as_json=as_json
+            )
+            return
+        device_of = device_id(client, named)
+        made = client.devices.install(device_of, expires_in_s=expires_in_s)
+        if made.replayed:
+            # The first answer was lost, and the token with it.
+            made = client.devices.install(device_of, expires_in_s=expires_in_s)
+    if as_json:
+        output.emit(made)
+    else:
+        output.say(f"run this on the device before {time_text(made.expires_at)}; it works once:")
+        output.say("")
+        output.say(f"  {made.install_command}")
+        output.say("")
+
+
+def events(profile: str | None, named: str, *, limit: int, as_json: bool, **filters: Any) -> None:
+    """Print events, newest first."""
+    with connected(profile) as client:
+        listed = client.devices.events(
+            device_id(client, named), page_size=min(limit, LARGEST_PAGE), **filters
+        )
+        found = list(islice(listed, limit))
+    if as_json:
+        output.emit(found)
+    else:
+        output.table(
+            ["at", "event", "about", "description", "error"],
+            [
+                [
+                    time_text(one.at),
+                    one.event,
+                    f"{one.entity_type} {one.entity_id}",
+                    one.description or "",
+                    one.error_code or "",
+                ]
+                for one in found
+            ],
+        )
+
+
+_MEASURES = (
+    "cpu_percent",
+    "memory_percent",
+    "disk_percent",
+    "gpu_percent",
+    "temperature_c",
+    "network_upload_bytes_per_sec",
+    "network_download_bytes_per_sec",
+)
+
+
+def telemetry(
+    profile: str | None,
+    named: str,
+    *,
+    limit: int,
+    bucket: str | None,
+    as_json: bool,
+    **window: Any,
+) -> None:
+    """Print samples, newest first, or means over spans of time, oldest first."""
+    with connected(profile) as client:
+        device = device_id(client, named)
+        size = min(limit, LARGEST_PAGE)
+        found: list[sdk.Sample] | list[sdk.Bucket]
+        if bucket is None:
+            listed = client.devices.telemetry(device, page_size=size, **window)
+            found = list(islice(listed, limit))
+        else:
+            means = client.devices.telemetry_buckets(device, bucket_s=seconds(bucket), **window)
+            found = list(islice(means, limit))
+    if as_json:
+        output.emit(found)
+        return
+    rows = []
+    for one in found:
+        at = one.at if isinstance(one, sdk.Sample) else one.bucket_start
+        values = [getattr(one, name) for name in _MEASURES]
+        rows.append([time_text(at), *("" if v is None else f"{v:.1f}" for v in values)])
+    output.table(["at", "cpu %", "memory %", "disk %", "gpu %", "°C", "up B/s", "down B/s"], rows)

@@ -72,6 +72,13 @@ def pretty(value: Any) -> str:
     return json.dumps(encode(value), indent=2, sort_keys=True, ensure_ascii=False)
 
 
+def compact(value: Any) -> str:
+    """Write a value on one line."""
+    from moorage.sdk import encode
+
+    return json.dumps(encode(value), ensure_ascii=False)
+
+
 def document(value: Any) -> None:
     """Print a document for people."""
     print("\n".join(visible(line) for line in pretty(value).splitlines()))
