@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from moorage.core import devices
@@ -66,18 +66,20 @@ def test_only_the_part_of_an_absence_since_the_last_report_counts():
 
 
 INTERVALS = [5, 7, 29, 30, 31, 60, 61, 3600, 86_400]
-# Silences at the edges of what the rule tells apart, for some interval, and anything else.
-EDGES = sorted(
-    {
-        edge * 1000 + off
-        for interval in INTERVALS
-        for edge in (interval + max(interval // 2, 15), max(3 * interval, 90))
-        for off in (-501, -500, -1, 0, 1, 499, 500, 501)
-    }
-)
-silences_ms = st.none() | st.sampled_from(EDGES) | st.integers(-60_000, 400_000_000)
-fleets = st.lists(st.tuples(silences_ms, st.sampled_from(INTERVALS)), min_size=1, max_size=12)
-spans_ms = st.lists(st.sampled_from(EDGES) | st.integers(0, 100_000_000), max_size=6, unique=True)
+# Silences at the edges of what the rule tells apart, each with its interval.
+EDGES = [
+    (round(edge * 1000) + off, interval)
+    for interval in INTERVALS
+    for edge in (interval + max(interval / 2, 15), max(3 * interval, 90))
+    for off in (-1, 0, 1)
+]
+# Last heard just before, at and after the ends of an absence, and within it.
+AWAY = [300_000, 100_000]
+AROUND = [(end + off, 30) for end in AWAY for off in (-1, 0, 1, 44_999, 45_000, 45_001, -90_001)]
+silences_ms = st.none() | st.integers(-60_000, 400_000) | st.integers(-60_000, 400_000_000)
+device = st.sampled_from(EDGES) | st.tuples(silences_ms, st.sampled_from(INTERVALS))
+fleets = st.lists(device, min_size=1, max_size=12)
+spans_ms = st.lists(st.integers(0, 400_000) | st.integers(0, 100_000_000), max_size=6, unique=True)
 
 
 @settings(
@@ -85,6 +87,8 @@ spans_ms = st.lists(st.sampled_from(EDGES) | st.integers(0, 100_000_000), max_si
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(fleet=EDGES, spans=[], mark_ms=0)
+@example(fleet=AROUND, spans=AWAY, mark_ms=0)
 @given(fleet=fleets, spans=spans_ms, mark_ms=st.sampled_from([0, 15_000, 15_001, 90_000]))
 async def test_lists_and_totals_in_sql_say_what_the_rule_says(
     db, owner, clock, fleet, spans, mark_ms
