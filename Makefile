@@ -15,7 +15,7 @@ help: ## list the commands
 
 setup: $(STAMP) ## make .venv and install all that is needed
 
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): requirements/dev.txt requirements/roboflow-client.txt pyproject.toml tools/setup.sh
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)"
 	@touch $(STAMP)
 
@@ -39,4 +39,4 @@ docs: setup ## make the generated reference pages anew
 	@$(BIN)/python tools/reference.py
 
 clean: ## remove what setup and the demo made
-	rm -rf $(VENV) .moorage .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venvs .moorage .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

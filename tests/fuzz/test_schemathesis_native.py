@@ -4,29 +4,13 @@ import httpx
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
+from fuzz.documents import statuses_of
 from moorage.dialects.native.scopes import DEVICE_KEY, NEEDS
 from support.devices import rfc3339
 from support.server import ServerProcess
 
-EXAMPLES = 15
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 UNLISTED = {"/v1/openapi.json", "/v1/docs", "/v1/docs/start.js"}
 # An answer without an end cannot be read to its end.
 ENDLESS = {"/v1/stream"}
@@ -86,46 +70,15 @@ def test_every_answer_is_a_documented_one(target, route, mode):
     method, path = route
     operation = target.schema[path][method]
     key = target.device_key if NEEDS[route] == DEVICE_KEY else target.owner_key
-    more = {}
-    if route in QUERY:
-        more["query"] = QUERY[route]
-    strategies = [operation.as_strategy(generation_mode=mode, **more)]
-    if "{device_id}" in path and route not in ENDING:
-        known = {"device_id": target.device_id}
-        strategies.append(
-            operation.as_strategy(generation_mode=mode, path_parameters=known, **more)
-        )
-    answered: set[int] = set()
-    for strategy in strategies:
-
-        @given(case=strategy)
-        @settings(
-            max_examples=EXAMPLES,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        )
-        def answer_is_documented(case) -> None:
-            response = case.call_and_validate(
-                base_url=target.server.base_url,
-                session=target.session,
-                headers={"Authorization": f"Bearer {key}"},
-                checks=CHECKS,
-                timeout=10,
-            )
-            answered.add(response.status_code)
-
-        try:
-            answer_is_documented()
-        except Unsatisfiable:
-            assert mode is GenerationMode.NEGATIVE
-            assert takes_any_text(operation), "there is something to get wrong here"
+    known = {"device_id": target.device_id} if "{device_id}" in path else None
+    answered = statuses_of(
+        operation,
+        mode,
+        base_url=target.server.base_url,
+        session=target.session,
+        key=key,
+        known=None if route in ENDING else known,
+        query=QUERY.get(route),
+    )
     if path != "/v1/enroll":
         assert 401 not in answered, "the key is a good one"
-
-
-def takes_any_text(operation) -> bool:
-    """Whether nothing but text in the path or a header is asked for: any is well-formed."""
-    return not operation.body and not list(operation.query)

@@ -1,0 +1,76 @@
+"""What a document allows or forbids, put to a running server."""
+
+from typing import Any
+
+import requests
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+EXAMPLES = 15
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+def statuses_of(
+    operation: Any,
+    mode: GenerationMode,
+    *,
+    base_url: str,
+    session: requests.Session,
+    key: str,
+    known: dict[str, str] | None,
+    query: dict[str, Any] | None = None,
+) -> set[int]:
+    """Check an operation with any ids, and with ``known`` ones; return the statuses that came."""
+    more = {} if query is None else {"query": query}
+    strategies = [operation.as_strategy(generation_mode=mode, **more)]
+    if known:
+        strategies.append(
+            operation.as_strategy(generation_mode=mode, path_parameters=known, **more)
+        )
+    answered: set[int] = set()
+    for strategy in strategies:
+
+        @given(case=strategy)
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        def answer_is_documented(case) -> None:
+            response = case.call_and_validate(
+                base_url=base_url,
+                session=session,
+                headers={"Authorization": f"Bearer {key}"},
+                checks=CHECKS,
+                timeout=10,
+            )
+            answered.add(response.status_code)
+
+        try:
+            answer_is_documented()
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE
+            assert takes_any_text(operation), "there is something to get wrong here"
+    return answered
+
+
+def takes_any_text(operation) -> bool:
+    """Whether nothing but text in the path or a header is asked for: any is well-formed."""
+    return not operation.body and not list(operation.query)
