@@ -239,6 +239,11 @@ Try it:
   curl -s -H 'Authorization: Bearer {demo.key}' \\
     '{demo.url}/v1/devices/{device["id"]}/telemetry?limit=3'
 
+With the Deployment Manager's own client (pip install roboflow-slim==1.7.3):
+
+  API_URL={demo.url} ROBOFLOW_API_KEY={demo.key} \\
+    roboflow -w demo device list
+
 {demo.ending}
 """
     )
