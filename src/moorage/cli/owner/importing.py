@@ -228,25 +228,30 @@ class _Import:
 
     def _complete(self, wanted: Wanted, device: sdk.Device) -> Row:
         """Skip what is there; give it its config when an earlier run did not get so far."""
-        if wanted.config and not self._client.config.get(device.id).own:
-            if self._dry_run:
+        if wanted.config:
+            before = self._client.config.get(device.id)
+            patch = {} if before.own else _missing(before, wanted.config)
+            if patch and self._dry_run:
                 return Row(wanted.name, "would configure", device.id, _told(wanted))
-            self._configure(device.id, wanted.config)
-            return Row(wanted.name, "configured", device.id, _told(wanted))
+            if patch:
+                self._client.config.change(device.id, patch, digest=before.digest)
+                return Row(wanted.name, "configured", device.id, _told(wanted))
         detail = "there already"
         if device.name != wanted.name:
             detail += f", as {device.name!r}"
         return Row(wanted.name, "skipped", device.id, detail)
 
     def _configure(self, device: str, config: Mapping[str, Any]) -> None:
-        if not config:
-            return
-        before = self._client.config.get(device)
-        # Only what differs from what a new device has anyway goes into its own layer.
-        now = {name: before.document.get(name, {}) for name in config}
-        patch = patch_of(now, {name: config[name] for name in now})
-        if patch:
-            self._client.config.change(device, patch, digest=before.digest)
+        if config:
+            before = self._client.config.get(device)
+            patch = _missing(before, config)
+            if patch:
+                self._client.config.change(device, patch, digest=before.digest)
+
+
+def _missing(before: sdk.Config, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the patch for what differs from what a new device has anyway."""
+    return patch_of({name: before.document.get(name, {}) for name in config}, config)
 
 
 def _told(wanted: Wanted) -> str:
