@@ -119,6 +119,13 @@ async def test_a_key_that_is_none_is_refused_alike_on_every_route(api, ids, devi
     assert len(said) == 1, "which part of a key was wrong is told to nobody"
 
 
+async def test_without_a_key_nothing_is_said_about_the_body(api, ids):
+    for method, template in CLOSED:
+        path = template.format(**{"stream_id": "s", "action": "pause", "revision": "x", **ids})
+        answer = await api.client.request(method, path, json={"name": 7, "tags": 7, "kind": 7})
+        problem_of(answer, 401, "key_invalid")
+
+
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "bearer", "BEARER"])
 @on_sqlite
 async def test_the_scheme_is_bearer_in_any_case_and_no_other(api, scheme):

@@ -7,6 +7,7 @@ import pytest
 from dialects.native_kit import on_sqlite, pointers_of, problem_of
 from moorage.core.errors import DomainError, Fault, Kind
 from moorage.dialects.native.errors import problem
+from moorage.ingest import Ingest
 
 DEVICE = "/v1/devices/dev_000000000000000000000000"
 UNKNOWN = ["/v1", "/v1/", "/v1/nothing", "/v1/devices/", "/v1/devices/x/y", "/v1/reports/1"]
@@ -181,3 +182,16 @@ def test_who_is_told_to_come_back_is_always_told_when(kind):
 
 def _json_of(response):
     return json.loads(response.body)
+
+
+@on_sqlite
+async def test_a_fault_of_ours_in_taking_a_report_is_a_problem_document(api, monkeypatch):
+    device = await api.enroll()
+
+    async def fail(_ingest, _incoming):
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(Ingest, "submit", fail)
+    answer = await api.report(device)
+    problem_of(answer, 500, "internal_error")
+    assert "secret" not in answer.text

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Security
+from fastapi import Depends, FastAPI, Security
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage import __version__
-from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, refuse_with
+from moorage.core import keys
+from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, bearer_of, refuse_with
 from moorage.dialects.native import (
     docs,
     routes_audit,
@@ -25,6 +26,7 @@ from moorage.dialects.native import (
 from moorage.dialects.native.errors import broken, problem, unknown_path
 from moorage.dialects.native.openapi import REFUSALS, describe
 from moorage.dialects.native.reports import PATH, ReportsRoute
+from moorage.dialects.native.scopes import NEEDS, PUBLIC
 
 _PARTS = (
     routes_enroll,
@@ -64,6 +66,15 @@ class NativeApp:
         return refusal
 
 
+async def _key_first(request: Request) -> None:
+    """Refuse what comes without anything like a key before anything is said about its body."""
+    route = request.scope["route"].path
+    if NEEDS.get((request.method, route)) == PUBLIC:
+        return
+    if not keys.looks_like_key(bearer_of(request.headers.get("authorization"))):
+        raise keys.unauthenticated()
+
+
 def create_app(services: Services) -> NativeApp:
     """Build the dialect."""
     api = FastAPI(
@@ -73,7 +84,7 @@ def create_app(services: Services) -> NativeApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Security(HTTPBearer(auto_error=False))],
+        dependencies=[Security(HTTPBearer(auto_error=False)), Depends(_key_first)],
         responses=REFUSALS,
     )
     for part in _PARTS:

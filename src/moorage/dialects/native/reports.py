@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from moorage.core.errors import DomainError, Fault, Kind, of_exception
 from moorage.dialects.common import Services, bearer_of, read_body
-from moorage.dialects.native.errors import problem
+from moorage.dialects.native.errors import broken, problem
 from moorage.ingest import Incoming, Received, Report
 from moorage.ingest.model import MOST_ROWS
 from moorage.kit.clock import rfc3339, to_ms
@@ -21,6 +22,7 @@ from moorage.kit.jsonvalue import check_json
 from moorage.kit.text import clean_text
 from moorage.storage import StorageError
 
+_log = structlog.get_logger("moorage.dialects")
 REPORT_LIMIT = 1024 * 1024
 PATH = "/v1/reports"
 _decode = msgspec.json.Decoder(Report).decode
@@ -46,6 +48,10 @@ class ReportsRoute:
             if refusal is None:
                 raise
             await problem(refusal)(scope, receive, send)
+            return
+        except Exception as error:  # noqa: BLE001 - the last place where it can be answered
+            _log.error("request_failed", error=type(error).__name__, exc_info=error)
+            await broken()(scope, receive, send)
             return
         headers = [
             (b"content-type", b"application/json"),
