@@ -183,13 +183,11 @@ async def test_a_sender_that_hangs_up_changes_nothing(db, devices, clock):
 
 @on_sqlite
 async def test_a_full_disk_is_no_reports_fault_and_costs_none(db, ingest, devices, clock):
-    reports = [
-        device.next(clock.now(), logs=[line(clock.now(), f"{number}" * 20_000)])
-        for number, device in enumerate(devices)
-    ]
+    reports = reports_of(devices[:8], clock)  # these alone would have had room
+    reports.append(devices[8].next(clock.now(), logs=[line(clock.now(), "x" * 200_000)]))
     async with db.write() as tx:
         pages = (await tx.row(sa.text("PRAGMA page_count")))[0]
-        await tx.row(sa.text(f"PRAGMA max_page_count = {pages + 1}"))
+        await tx.row(sa.text(f"PRAGMA max_page_count = {pages + 20}"))
     refusals = await asyncio.gather(*(outcome(ingest, report) for report in reports))
     assert {(one.kind, one.code) for one in refusals} == {(Kind.STORAGE_FULL, "storage_full")}
     assert all(one.retry_after_s > 0 for one in refusals)

@@ -46,6 +46,25 @@ async def test_one_report_at_two_servers_at_once_is_stored_once(db, owner, serve
     assert len(await column(db, "SELECT report_id FROM report_ledger")) == 10
 
 
+async def test_of_two_reports_that_continue_one_chain_at_two_servers_one_is_a_fork(
+    db, owner, servers, clock
+):
+    """Two copies of a disk, each sure to be the device."""
+    device = await enrolled(db, owner)
+    for number in range(10):
+        reports = [
+            device.next(clock.now(), logs=[line(clock.now(), f"{number} of {server}")])
+            for server in (0, 1)
+        ]
+        answers = await asyncio.gather(*map(outcome, servers, reports))
+        refused = [answer.code for answer in answers if not isinstance(answer, Received)]
+        assert refused == ["chain_forked"]
+        device.acknowledged(reports[isinstance(answers[1], Received)])
+    assert len(await column(db, "SELECT message FROM log_lines")) == 10
+    chains = await column(db, "SELECT chain FROM report_epochs")
+    assert chains == [device.wire.chain]
+
+
 async def test_reports_without_a_chain_at_two_servers_at_once_are_stored_once(
     db, owner, servers, clock
 ):
