@@ -54,10 +54,11 @@ class Pages(Generic[T]):
     def pages(self) -> Iterator[Page[T]]:
         """Go through the pages. Raises as any call does, at the page that failed."""
         cursor: str | None = None
+        followed: set[str] = set()
         while True:
             page = self._driver.send(self._listing.page(cursor))
             yield page
-            cursor = _next(page, cursor)
+            cursor = _next(page, followed)
             if cursor is None:
                 return
 
@@ -78,18 +79,23 @@ class AsyncPages(Generic[T]):
     async def pages(self) -> AsyncIterator[Page[T]]:
         """Go through the pages. Raises as any call does, at the page that failed."""
         cursor: str | None = None
+        followed: set[str] = set()
         while True:
             page = await self._driver.send(self._listing.page(cursor))
             yield page
-            cursor = _next(page, cursor)
+            cursor = _next(page, followed)
             if cursor is None:
                 return
 
 
-def _next(page: Page[Any], cursor: str | None) -> str | None:
-    if page.next_cursor is not None and page.next_cursor == cursor:
-        raise UnexpectedAnswer("the server's list goes in circles: a page names itself as its next")
-    return page.next_cursor
+def _next(page: Page[Any], followed: set[str]) -> str | None:
+    """Return the next cursor. A list must end, so none is followed twice."""
+    cursor = page.next_cursor
+    if cursor in followed:
+        raise UnexpectedAnswer("the server's list goes in circles: it names a page it named before")
+    if cursor is not None:
+        followed.add(cursor)
+    return cursor
 
 
 class SyncDriver:
