@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from moorage_agent import clock, keytext, step
+from moorage_agent import clock, config, keytext, step
 from moorage_agent.transport import Answer
+
+IsNew = Callable[[step.Command], bool]
 
 # No place any report can have: whatever we hold does not begin with it.
 _NOWHERE = -1
@@ -14,34 +16,66 @@ _MOST_COMMANDS = 100
 _LONGEST_NAME = 128
 
 
-def message_of(  # noqa: PLR0911 - one return an answer reads best
-    answer: Answer, *, lane: str, chain: str, now: float, luck: float
-) -> step.Message:
+def message_of(answer: Answer, *, lane: str, chain: str, now: float, luck: float) -> step.Message:
     """Return what the answer means for a report whose chain is ``chain``.
 
     Only what carries the marks of our server counts, the chain or a code: a sign-in page or a proxy
     that answers in its place is a network that does not work.
     """
     body = answer.body or {}
-    status, code = answer.status, body.get("code")
+    status = answer.status
     if status == 200 and body.get("chain") == chain:
         return step.Acknowledged(
             lane,
             now,
             _positive(body.get("report_interval_s")),
             server_at=clock.parsed(body.get("server_time")),
+            revision=step.revision_of(body.get("config_revision")),
             commands=commands_of(body),
         )
     if status == 200 and "chain" in body:
         return step.Failed(lane, now, "the server acknowledged another report", luck)
+    return _refusal(answer, lane=lane, now=now, luck=luck)
+
+
+def told_by(answer: Answer, *, now: float, luck: float, is_new: IsNew) -> step.Message:
+    """Return what the answer to ``GET /v1/commands`` means."""
+    body = answer.body or {}
+    revision = step.revision_of(body.get("config_revision"))
+    if answer.status != 200 or revision is None:
+        return _refusal(answer, lane=step.CONTROL, now=now, luck=luck)
+    commands = commands_of(body)
+    fresh = any(is_new(command) for command in commands)
+    return step.Told(now, revision, commands, fresh)
+
+
+def config_by(answer: Answer, *, now: float, luck: float, unchanged: Optional[int]) -> step.Message:
+    """Return what the answer to ``GET /v1/config`` means.
+
+    ``unchanged`` is the revision to go on with when the document is still the one we named.
+    """
+    if answer.status == 304 and unchanged is not None:
+        return step.Fetched(now, step.Config(unchanged, None, None, None), None)
+    found = config.read(answer.body or {}) if answer.status == 200 else None
+    if found is None:
+        return _refusal(answer, lane=step.CONTROL, now=now, luck=luck)
+    interval = None if found.document is None else config.interval_of(found.document)
+    return step.Fetched(now, found, interval)
+
+
+def _refusal(answer: Answer, *, lane: str, now: float, luck: float) -> step.Message:
+    body = answer.body or {}
+    status, code = answer.status, body.get("code")
     if status in (401, 403) and code is not None:
         return step.KeyRefused(lane, now, luck)
-    if status == 409 and code in ("chain_forked", "sequence_reused"):
-        return step.Forked(lane, now, _sequence(body.get("sequence")), str(body.get("chain", "")))
     if status == 410 and code == "device_retired":
         return step.Retired(lane)
+    if lane == step.CONTROL:
+        pass  # reports only are forked, or too large
+    elif status == 409 and code in ("chain_forked", "sequence_reused"):
+        return step.Forked(lane, now, _sequence(body.get("sequence")), str(body.get("chain", "")))
     # A proxy in front of the server has its own limit of size, and nothing else changes it.
-    if status == 413 or (status == 422 and code is not None):
+    elif status == 413 or (status == 422 and code is not None):
         detail = keytext.redacted(answer.explained())
         return step.Unacceptable(lane, now, status, detail)
     reason = keytext.redacted(answer.explained())

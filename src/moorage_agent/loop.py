@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import queue
@@ -10,12 +11,13 @@ import sqlite3
 import uuid
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from moorage_agent import __version__, answers, bodies, clock, facts, keytext, step
+from moorage_agent import __version__, answers, bodies, clock, config, facts, keytext, step
+from moorage_agent import configs as told_configs
 from moorage_agent.commands import Runner
-from moorage_agent.logs import Collector, log
+from moorage_agent.logs import Collector, log, set_level
 from moorage_agent.outbox import Row
-from moorage_agent.sender import Sender
-from moorage_agent.step import BACKFILL, LIVE
+from moorage_agent.sender import Request, Sender
+from moorage_agent.step import BACKFILL, CONTROL, LIVE
 from moorage_agent.store import Store, Waiting
 from moorage_agent.telemetry import Probe
 from moorage_agent.transport import Transport, Unreachable
@@ -29,6 +31,8 @@ _JUMP_S = 2.0
 _PAST_INTERVALS = 3
 _PAST_LEAST_S = 90.0
 _MOST_UNSAVED = 1000
+# How long the server may hold an answer back; less than the transport waits for one.
+_WAIT_S = 25
 
 
 class Agent:
@@ -55,9 +59,10 @@ class Agent:
         self._identity = self._stored_identity()
         # Not a Queue: the put of that one must not be called from a signal handler.
         self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in (LIVE, BACKFILL)}
+        self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in step.LANES}
         self._probe = Probe(folder)
         self._facts = facts.Teller(folder)
+        self._configs = told_configs.Teller(store.configs)
         self._runner = Runner(store, collector, why_no_restart=why_no_restart)
         self._under_way: Dict[str, Waiting] = {}
         self._unsaved: List[Row] = []
@@ -81,6 +86,9 @@ class Agent:
             step.ResolveFork: self._resolve_fork,
             step.SetAside: self._set_aside,
             step.Run: self._run,
+            step.Wait: self._wait,
+            step.Fetch: self._fetch,
+            step.Keep: self._keep_config,
             step.Note: self._note,
             step.Stop: self._retire,
         }
@@ -93,7 +101,12 @@ class Agent:
         self._inbox.put(None)
 
     def run(self, *, once: bool = False) -> None:
-        """Go on until stopped or retired; with ``once`` until one report got through or failed."""
+        """Go on until stopped or retired.
+
+        With ``once`` until a report got through and all that its answer asked for is answered, or
+        until that failed.
+        """
+        self._state = dataclasses.replace(self._state, asks=not once)
         for sender in self._senders.values():
             sender.start()
         self._begin()
@@ -121,7 +134,12 @@ class Agent:
         return self._composed and self._store.first_waiting(LIVE) is None
 
     def _is_done(self) -> bool:
-        return self.delivered() and not self._store.results.waits()
+        if not self.delivered() or self._store.results.waits():
+            return False
+        if self._state.lanes[CONTROL].failures:
+            return True
+        settled = self._state.told_revision in (None, self._store.configs.settled_revision())
+        return settled and self._configs.is_there()
 
     def _begin(self) -> None:
         log.info("agent %s started on %s", __version__, platform.node())
@@ -129,6 +147,7 @@ class Agent:
         # The clock may have been set since the agent ran last, in this same boot.
         self._store.mend(clock.now())
         self._runner.resume()
+        self._honour_config()
 
     def _happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
         row = {
@@ -183,6 +202,7 @@ class Agent:
             },
             urgent=self._urgent or self._store.results.waits(),
             backlog=self._store.has_rows_before(self._past_before(now)),
+            settled_revision=self._store.configs.settled_revision(),
         )
 
     def _past_before(self, now: clock.Instant) -> float:
@@ -212,13 +232,19 @@ class Agent:
         except queue.Empty:
             return
         if arrived is not None:
-            lane, waiting, outcome = arrived
-            self._heed(self._message(lane, waiting, outcome))
+            lane, about, outcome = arrived
+            self._heed(self._message(lane, about, outcome))
 
-    def _message(self, lane: str, waiting: Waiting, outcome: Any) -> step.Message:
+    def _message(self, lane: str, about: Any, outcome: Any) -> step.Message:
         now, luck = clock.now().steady, random.random()
         if isinstance(outcome, Unreachable):
             return step.Failed(lane, now, str(outcome), luck)
+        if isinstance(about, step.Wait):
+            return answers.told_by(outcome, now=now, luck=luck, is_new=self._runner.is_new)
+        if isinstance(about, step.Fetch):
+            revision = self._state.told_revision if self._store.configs.digest() else None
+            return answers.config_by(outcome, now=now, luck=luck, unchanged=revision)
+        waiting: Waiting = about
         message = answers.message_of(outcome, lane=lane, chain=waiting.chain, now=now, luck=luck)
         gone = waiting.epoch != self._store.epoch(lane)
         if gone and not isinstance(message, (step.Retired, step.KeyRefused)):
@@ -242,6 +268,8 @@ class Agent:
                     self._state, _ = step.step(self._state, failed)
 
     def _note_failure(self, message: step.Message) -> None:
+        if getattr(message, "lane", None) == CONTROL:
+            return
         if isinstance(message, step.Failed):
             self.failure = message.reason
         elif isinstance(message, step.KeyRefused):
@@ -284,6 +312,9 @@ class Agent:
             only = "facts" if alone else None
             if told is not None:
                 head["facts"] = told
+            state = None if alone else self._configs.tell()
+            if state is not None:
+                head["config"] = state
         waiting = self._store.compose(
             lane, head, now, past_before=self._past_before(now), only=only
         )
@@ -293,18 +324,20 @@ class Agent:
         return waiting
 
     def _send(self, lane: str, waiting: Waiting) -> None:
+        at = bodies.device_time(waiting.composed, clock.now(), self._boot_id)
+        log.debug("sending report %d of the %s lane", waiting.sequence, lane)
+        self._under_way[lane] = waiting
+        headers = {"Moorage-Device-Time": at}
+        self._request(lane, Request("POST", "/v1/reports", waiting.body, headers, waiting))
+
+    def _request(self, lane: str, request: Request) -> None:
         server, key = identity = self._stored_identity()
         if identity != self._identity or server is None:
             # Enrolled anew in between: the new key is not for this connection's server.
             self._on_other_identity()
             return
-        headers = {
-            "Authorization": "Bearer %s" % key,
-            "Moorage-Device-Time": bodies.device_time(waiting.composed, clock.now(), self._boot_id),
-        }
-        self._under_way[lane] = waiting
-        log.debug("sending report %d of the %s lane", waiting.sequence, lane)
-        self._senders[lane].send(waiting, headers)
+        headers = {"Authorization": "Bearer %s" % key, **request.headers}
+        self._senders[lane].send(request._replace(headers=headers))
 
     def _settle(self, effect: step.Settle, now: clock.Instant) -> None:
         lane = effect.lane
@@ -312,6 +345,7 @@ class Agent:
         self.failure = None
         if lane == LIVE:
             self._facts.acknowledged()
+            self._configs.acknowledged()
 
     def _run(self, effect: step.Run, _now: clock.Instant) -> None:
         if self.restart_asked:
@@ -320,6 +354,25 @@ class Agent:
             log.info("restarting, as asked")
             self.restart_asked = True
             self.stop()
+
+    def _wait(self, effect: step.Wait, _now: clock.Instant) -> None:
+        path = "/v1/commands?wait=%d&config_revision=%d" % (_WAIT_S, effect.revision)
+        self._request(CONTROL, Request("GET", path, b"", {}, effect))
+
+    def _fetch(self, effect: step.Fetch, _now: clock.Instant) -> None:
+        digest = self._store.configs.digest()
+        headers = {} if digest is None else {"If-None-Match": '"%s"' % digest}
+        self._request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
+
+    def _keep_config(self, effect: step.Keep, _now: clock.Instant) -> None:
+        self._store.configs.keep(effect.config)
+        self._honour_config()
+        self._urgent = True
+
+    def _honour_config(self) -> None:
+        document = self._store.configs.document()
+        if document is not None:
+            set_level(self._collector, config.level_of(document))
 
     def _resolve_fork(self, fork: step.ResolveFork, _now: clock.Instant) -> None:
         if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
@@ -344,6 +397,7 @@ class Agent:
             log.error("%s", self.failure)
         if effect.lane == LIVE:
             self._facts.refused(now.steady)
+            self._configs.refused()
 
 
 def data_folder(chosen: Optional[str]) -> str:

@@ -1,36 +1,44 @@
-"""A thread for each lane's requests: one that hangs delays neither samples nor the other lane."""
+"""A thread for each lane's requests: one that hangs delays neither samples nor another lane."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
 from moorage_agent.transport import Answer, Transport, Unreachable
 
-if TYPE_CHECKING:
-    from moorage_agent.store import Waiting
 
-    # lane, report, and what came of it
-    Outcome = Tuple[str, Waiting, Union[Answer, Unreachable]]
+class Request(NamedTuple):
+    """What to send; ``about`` is what its sender wants to see beside the answer."""
+
+    method: str
+    path: str
+    body: bytes
+    headers: Dict[str, str]
+    about: Any
+
+
+# lane, what it was about, and what came of it
+Outcome = Tuple[str, Any, Union[Answer, Unreachable]]
 
 
 class Sender(threading.Thread):
-    """Sends one report after the other, each when told to."""
+    """Sends one request after the other, each when told to."""
 
     def __init__(
         self, lane: str, transport: Transport, inbox: "queue.SimpleQueue[Optional[Outcome]]"
     ) -> None:
-        """Bring what comes of each report to ``inbox``."""
+        """Bring what comes of each request to ``inbox``."""
         super().__init__(name="send-" + lane, daemon=True)
         self._lane = lane
         self._transport = transport
         self._inbox = inbox
         self._jobs: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
 
-    def send(self, waiting: Waiting, headers: Dict[str, str]) -> None:
-        """Have a report sent."""
-        self._jobs.put((waiting, headers))
+    def send(self, request: Request) -> None:
+        """Have a request sent."""
+        self._jobs.put(request)
 
     def end(self) -> None:
         """Have the thread end after the request it is at."""
@@ -49,12 +57,11 @@ class Sender(threading.Thread):
             if job is None:
                 self._transport.close()
                 return
-            waiting, headers = job
             outcome: Union[Answer, Unreachable]
             try:
-                outcome = self._transport.post("/v1/reports", waiting.body, headers)
+                outcome = self._transport.request(job.method, job.path, job.body, job.headers)
             except Unreachable as error:
                 outcome = error
             except Exception as error:  # noqa: BLE001 - a lane that dies would be silent for ever
                 outcome = Unreachable("%s: %s" % (type(error).__name__, error))
-            self._inbox.put((self._lane, waiting, outcome))
+            self._inbox.put((self._lane, job.about, outcome))

@@ -7,10 +7,13 @@ what came of them back as messages. Seconds are those of the steady clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 LIVE = "live"
 BACKFILL = "backfill"
+# What the device asks: for commands, for its config. One question at a time.
+CONTROL = "control"
+LANES = (LIVE, BACKFILL, CONTROL)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -18,6 +21,11 @@ FIRST_REFUSED_PAUSE_S = 60.0
 LONGEST_REFUSED_PAUSE_S = 3600.0
 SHORTEST_INTERVAL_S = 1
 LONGEST_INTERVAL_S = 86400
+# A question is not asked again within this time, and one that brought nothing although it was
+# answered as quickly as that waits longer each time.
+ASK_AGAIN_S = 1.0
+QUICK_S = 5.0
+_LARGEST_REVISION = 2**53
 
 
 class Command(NamedTuple):
@@ -27,6 +35,25 @@ class Command(NamedTuple):
     kind: str
     arguments: Dict[str, Any]
     expires_at: Optional[float]
+
+
+class Config(NamedTuple):
+    """A config document that was fetched.
+
+    With a ``problem`` it is of no use; with neither that nor ``document`` it is the one we have.
+    """
+
+    revision: int
+    digest: Optional[str]
+    document: Optional[Dict[str, Any]]
+    problem: Optional[str]
+
+
+def revision_of(value: object) -> Optional[int]:
+    """Return the value when it can be the revision of a config."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _LARGEST_REVISION else None
 
 
 @dataclass(frozen=True)
@@ -46,14 +73,19 @@ class Lane:
 class State:
     """All that decisions depend on.
 
-    ``server_ahead_s`` is the server's time less the steady clock, once the server told its time.
+    ``server_ahead_s`` is the server's time less the steady clock, once the server told its time;
+    ``told_revision`` which config it wants to see here, once it said so. ``asks`` is whether to
+    wait at the server for commands; ``asked_at`` when something was asked last.
     """
 
     interval_s: float
     next_report_at: float = 0.0
-    lanes: Dict[str, Lane] = field(default_factory=lambda: {LIVE: Lane(), BACKFILL: Lane()})
+    lanes: Dict[str, Lane] = field(default_factory=lambda: {name: Lane() for name in LANES})
     retired: bool = False
     server_ahead_s: Optional[float] = None
+    told_revision: Optional[int] = None
+    asks: bool = True
+    asked_at: float = 0.0
 
 
 # --- messages
@@ -65,24 +97,45 @@ class Tick:
 
     ``waiting`` says per lane whether a report is made and not acknowledged; ``urgent`` that
     something happened which should not wait for the interval; ``backlog`` that there are rows too
-    old for the live lane.
+    old for the live lane; ``settled_revision`` which config needs no fetching.
     """
 
     now: float
     waiting: Dict[str, bool]
     urgent: bool = False
     backlog: bool = False
+    settled_revision: Optional[int] = None
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """The server has it, durably; and what else it said: its time, what it asks."""
+    """The server has it, durably; and what else it said: its time, its config, what it asks."""
 
     lane: str
     now: float
     interval_s: Optional[float]
     server_at: Optional[float] = None
+    revision: Optional[int] = None
     commands: Tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What waiting at the server brought; ``fresh``: something that we did not know."""
+
+    now: float
+    revision: int
+    commands: Tuple[Command, ...]
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A config document came; ``interval_s`` is what it asks for, when it can be used."""
+
+    now: float
+    config: Config
+    interval_s: Optional[float]
 
 
 @dataclass(frozen=True)
@@ -142,7 +195,18 @@ class Superseded:
     lane: str
 
 
-Message = Union[Tick, Acknowledged, Failed, KeyRefused, Forked, Unacceptable, Retired, Superseded]
+Message = Union[
+    Tick,
+    Acknowledged,
+    Told,
+    Fetched,
+    Failed,
+    KeyRefused,
+    Forked,
+    Unacceptable,
+    Retired,
+    Superseded,
+]
 
 # --- effects
 
@@ -202,6 +266,27 @@ class Run:
     command: Command
     expired: bool
     again: bool
+    lane: str = CONTROL
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Ask for commands, or another config than this; the server answers when there is one."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Ask for the config document."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Keep a config document and do as it says, or remember that it is of no use."""
+
+    config: Config
+    lane: str = CONTROL
 
 
 @dataclass(frozen=True)
@@ -217,21 +302,27 @@ class Stop:
     """End for good."""
 
 
-Effect = Union[Measure, Compose, Send, Settle, ResolveFork, SetAside, Run, Note, Stop]
+Effect = Union[
+    Measure, Compose, Send, Settle, ResolveFork, SetAside, Run, Wait, Fetch, Keep, Note, Stop
+]
 
 
 def step(state: State, message: Message) -> Tuple[State, List[Effect]]:
     """Decide. A retired agent does nothing more."""
     if state.retired:
         return state, []
-    if isinstance(message, Tick):
-        return _on_tick(state, message)
-    if isinstance(message, Retired):
-        note = Note("warning", "this device was deleted on the server; the agent stops for good")
-        return replace(state, retired=True), [note, Stop()]
+    return _DECISIONS.get(type(message), _on_trouble)(state, message)
+
+
+def _on_retired(state: State, _message: Retired) -> Tuple[State, List[Effect]]:
+    note = Note("warning", "this device was deleted on the server; the agent stops for good")
+    return replace(state, retired=True), [note, Stop()]
+
+
+def _on_trouble(
+    state: State, message: Union[Superseded, Failed, KeyRefused, Forked, Unacceptable]
+) -> Tuple[State, List[Effect]]:
     lane = replace(state.lanes[message.lane], in_flight=False)
-    if isinstance(message, Acknowledged):
-        return _on_acknowledged(state, lane, message)
     effects: List[Effect] = []
     if isinstance(message, Superseded):
         pass  # what it held is in the new epoch, and the next tick sends it
@@ -269,7 +360,25 @@ def _on_tick(state: State, tick: Tick) -> Tuple[State, List[Effect]]:
         else:
             continue
         state = _with(state, name, replace(lane, in_flight=True))
+    question = _question(state, tick)
+    if question is not None:
+        effects.append(question)
+        lane = replace(state.lanes[CONTROL], in_flight=True)
+        state = replace(_with(state, CONTROL, lane), asked_at=tick.now)
     return state, effects
+
+
+def _question(state: State, tick: Tick) -> Optional[Effect]:
+    """Return what to ask the server now, once a report has reached it."""
+    lane, revision = state.lanes[CONTROL], state.told_revision
+    if revision is None or lane.in_flight or tick.now < lane.not_before:
+        return None
+    if revision != tick.settled_revision:
+        return Fetch()
+    # What is not delivered goes first: a server that lacks the result of a command would answer
+    # with that command again, and at once.
+    undelivered = tick.urgent or tick.waiting.get(LIVE) or state.lanes[LIVE].in_flight
+    return Wait(revision) if state.asks and not undelivered else None
 
 
 def _next_due(state: State, now: float) -> float:
@@ -278,7 +387,8 @@ def _next_due(state: State, now: float) -> float:
     return due if due > now else now + state.interval_s
 
 
-def _on_acknowledged(state: State, lane: Lane, message: Acknowledged) -> Tuple[State, List[Effect]]:
+def _on_acknowledged(state: State, message: Acknowledged) -> Tuple[State, List[Effect]]:
+    lane = state.lanes[message.lane]
     effects: List[Effect] = [Settle(message.lane)]
     if lane.failures or lane.refusals:
         effects.append(Note("info", "the server answers again"))
@@ -286,14 +396,45 @@ def _on_acknowledged(state: State, lane: Lane, message: Acknowledged) -> Tuple[S
         # What was delivered is old by now: let the present follow at once.
         state = replace(state, next_report_at=message.now)
     state = _with(state, message.lane, Lane())
-    if message.interval_s is not None:
-        interval = min(max(message.interval_s, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S)
-        if interval != state.interval_s:
-            due = min(state.next_report_at, message.now + interval)
-            state = replace(state, interval_s=interval, next_report_at=due)
+    state = _at_interval(state, message.interval_s, message.now)
+    if message.revision is not None:
+        state = replace(state, told_revision=message.revision)
     if message.server_at is not None:
         state = replace(state, server_ahead_s=message.server_at - message.now)
     return state, effects + _asked(state, message.commands, message.now, again=True)
+
+
+def _at_interval(state: State, interval_s: Optional[float], now: float) -> State:
+    if interval_s is None:
+        return state
+    interval = min(max(interval_s, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S)
+    if interval == state.interval_s:
+        return state
+    due = min(state.next_report_at, now + interval)
+    return replace(state, interval_s=interval, next_report_at=due)
+
+
+def _on_told(state: State, message: Told) -> Tuple[State, List[Effect]]:
+    lane = Lane(not_before=state.asked_at + ASK_AGAIN_S)
+    if not message.fresh and message.now - state.asked_at < QUICK_S:
+        before = replace(state.lanes[CONTROL], in_flight=False)
+        lane = _paused(before, message.now, _longest_pause(before))
+    state = replace(_with(state, CONTROL, lane), told_revision=message.revision)
+    return state, _asked(state, message.commands, message.now, again=False)
+
+
+def _on_fetched(state: State, message: Fetched) -> Tuple[State, List[Effect]]:
+    config = message.config
+    state = _with(state, CONTROL, Lane(not_before=state.asked_at + ASK_AGAIN_S))
+    state = replace(state, told_revision=config.revision)
+    state = _at_interval(state, message.interval_s, message.now)
+    effects: List[Effect] = [Keep(config)]
+    if config.problem is not None:
+        text = "config revision %d cannot be used: %s" % (config.revision, config.problem)
+        effects.append(Note("error", text + "; the last good one stays in force"))
+    else:
+        effects.append(Note("info", "config revision %d is applied" % config.revision))
+    return state, effects
 
 
 def _asked(state: State, commands: Tuple[Command, ...], now: float, *, again: bool) -> List[Effect]:
@@ -313,7 +454,10 @@ def _after_failure(lane: Lane, message: Failed) -> Tuple[Lane, List[Effect]]:
     if message.retry_after_s is not None:
         pause += min(max(message.retry_after_s, 0.0), LONGEST_REFUSED_PAUSE_S)
     effects: List[Effect] = []
-    if lane.failures == 0:
+    if lane.failures == 0 and message.lane == CONTROL:
+        # Nothing is late by that yet: commands come with the answers to reports as well.
+        effects.append(Note("info", "cannot ask the server: " + message.reason))
+    elif lane.failures == 0:
         effects.append(Note("warning", "cannot deliver: " + message.reason))
     lane = replace(lane, failures=lane.failures + 1, not_before=message.now + pause)
     return lane, effects
@@ -323,7 +467,7 @@ def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[Effect]]
     longest = min(FIRST_REFUSED_PAUSE_S * 2 ** min(lane.refusals, 10), LONGEST_REFUSED_PAUSE_S)
     pause = longest * (0.5 + message.luck / 2)
     effects: List[Effect] = []
-    if lane.refusals == 0:
+    if lane.refusals == 0 and message.lane != CONTROL:
         effects.append(
             Note(
                 "error",
@@ -346,3 +490,12 @@ def _paused(lane: Lane, now: float, pause: float) -> Lane:
 
 def _with(state: State, name: str, lane: Lane) -> State:
     return replace(state, lanes={**state.lanes, name: lane})
+
+
+_DECISIONS: Dict[type, Callable[[State, Any], Tuple[State, List[Effect]]]] = {
+    Tick: _on_tick,
+    Acknowledged: _on_acknowledged,
+    Told: _on_told,
+    Fetched: _on_fetched,
+    Retired: _on_retired,
+}

@@ -10,6 +10,7 @@ import uuid
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from moorage_agent import bodies, clock
+from moorage_agent.configs import Configs
 from moorage_agent.database import Database
 from moorage_agent.outbox import Outbox, Row
 from moorage_agent.results import Outcome, Results
@@ -58,6 +59,7 @@ class Store:
         self._db.script(_SCHEMA)
         self._outbox = Outbox(self._db, boot_id=boot_id, budget_bytes=waiting_bytes)
         self.results = Results(self._db)
+        self.configs = Configs(self._db)
         self._boot = boot_id
         self._acknowledged_bytes = acknowledged_bytes
         self.get = self._db.get
@@ -80,6 +82,7 @@ class Store:
                 self._db.execute("DELETE FROM reports")
                 self._outbox.clear()
                 self.results.clear()
+                self.configs.clear()
                 self._begin_anew()
                 self.put(**{lane + ".continues": None for lane in (LIVE, BACKFILL)})
             self.put(**values)

@@ -83,23 +83,29 @@ class Transport:
         self.local_address: Optional[str] = None
 
     def post(self, path: str, body: bytes, headers: Optional[Dict[str, str]] = None) -> Answer:
-        """Send a JSON body; return whatever was answered.
+        """Send a JSON body; return whatever was answered. Raises Unreachable."""
+        return self.request("POST", path, body, headers or {})
+
+    def request(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
+        """Send a request, with a JSON body if there is any; return whatever was answered.
 
         Raises:
             Unreachable: no whole answer came.
 
         """
-        sent = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+        sent = {"Accept": "application/json", **headers}
+        if body:
+            sent["Content-Type"] = "application/json"
         if len(body) >= _GZIP_FROM_BYTES:
             body = gzip.compress(body, 6)
             sent["Content-Encoding"] = "gzip"
         if time.monotonic() - self._used_at > _KEPT_FOR_S:
             self.close()
         # A kept connection may have been closed by the other side meanwhile; that alone is worth a
-        # second try at once. Sending twice is safe: reports have ids.
+        # second try at once. Sending twice is safe: reports have ids, and asking changes nothing.
         for fresh in (self._connection is None, True):
             try:
-                return self._once("POST", path, body, sent)
+                return self._once(method, path, body or None, sent)
             except (OSError, ValueError, http.client.HTTPException) as error:
                 self.close()
                 if fresh or not isinstance(error, _STALE):
@@ -125,11 +131,13 @@ class Transport:
         except (OSError, ValueError):
             return
 
-    def _once(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
+    def _once(
+        self, method: str, path: str, body: Optional[bytes], headers: Dict[str, str]
+    ) -> Answer:
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
-        allowed_s = ANSWER_WITHIN_S + len(body) / _SLOW_LINE_BYTES_PER_S
+        allowed_s = ANSWER_WITHIN_S + len(body or b"") / _SLOW_LINE_BYTES_PER_S
         # A socket's time-out is for silence only; a trickle would hold the lane for ever.
         expired = threading.Event()
         watch = threading.Timer(allowed_s, _cut, (connection.sock, expired))

@@ -5,6 +5,8 @@ import hashlib
 import json
 import ssl
 import threading
+import time
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +45,7 @@ class Attempt:
 
 
 class FakeServer:
-    """Answers ``/v1/enroll``, ``/v1/reports`` and files; remembers everything it was sent."""
+    """Answers as ours does, and files; remembers everything it was sent."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, interval_s: int = 1) -> None:
         self.interval_s = interval_s
@@ -57,6 +59,12 @@ class FakeServer:
         # Commands whose result is not in, as the server gives them with every answer.
         self.open: dict[str, dict[str, Any]] = {}
         self.forgets_results = False
+        self.longest_wait_s = 0.2
+        self.revision = 0
+        self.config: dict[str, Any] = {}
+        self.set_config({"config": {}, "services": {}, "streams": {}})
+        self.config_reply: Callable[[str | None], Reply | None] = lambda _tag: None
+        self.wait_reply: Callable[[str], Reply | None] = lambda _query: None
         self.results: list[dict[str, Any]] = []
         self.reply: Callable[[Attempt], Reply | None] = lambda _attempt: None
         self.enrol_reply: Callable[[dict[str, Any]], Reply | None] = lambda _body: None
@@ -84,6 +92,14 @@ class FakeServer:
             "expires_at": "2026-11-21T11:00:00.000Z",
         }
         self.open[command_id] = {**command, **more}
+
+    def set_config(self, document: Any, *, revision: int | None = None, **more: Any) -> str:
+        """Make a revision; return its digest."""
+        self.revision = self.revision + 1 if revision is None else revision
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = f"sha256:{sha256(text)}"
+        self.config = {"revision": self.revision, "digest": digest, "document": document, **more}
+        return digest
 
     def rows(self, part: str) -> list[dict[str, Any]]:
         return [row for report in self.accepted for row in report.get(part, ())]
@@ -140,10 +156,39 @@ class FakeServer:
             "chain": chain,
             "server_time": "2026-11-21T10:00:00.000Z",
             "report_interval_s": self.interval_s,
-            "config_revision": 1,
+            "config_revision": self.revision,
             "commands": list(self.open.values()),
         }
         return Reply(200, told)
+
+    def get(self, target: str, tag: str | None) -> Reply:
+        path, _, query = target.partition("?")
+        if path == "/v1/commands":
+            return self.wait(query)
+        if path == "/v1/config":
+            return self.own_config(tag)
+        content = self.files.get(path)
+        return Reply(404, "nothing") if content is None else Reply(200, content)
+
+    def own_config(self, tag: str | None) -> Reply:
+        told = self.config_reply(tag)
+        if told is not None:
+            return told
+        etag = f'"{self.config["digest"]}"'
+        return Reply(304 if tag == etag else 200, b"" if tag == etag else self.config)
+
+    def wait(self, query: str) -> Reply:
+        told = self.wait_reply(query)
+        if told is not None:
+            return told
+        asked = urllib.parse.parse_qs(query)
+        assert float(asked["wait"][0]) > 0
+        known = int(asked["config_revision"][0])
+        deadline = time.monotonic() + self.longest_wait_s
+        while not self.open and known == self.revision and time.monotonic() < deadline:
+            time.sleep(0.01)
+        commands = list(self.open.values())
+        return Reply(200, {"config_revision": self.revision, "commands": commands})
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -156,8 +201,7 @@ class FakeServer:
 
             def do_GET(self) -> None:
                 server.paths.append(self.path)
-                content = server.files.get(self.path)
-                self._answer(Reply(404, "nothing") if content is None else Reply(200, content))
+                self._answer(server.get(self.path, self.headers.get("If-None-Match")))
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -177,7 +221,8 @@ class FakeServer:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
+                if reply.status != 304:
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -227,5 +227,5 @@ def test_whether_a_command_expired_says_the_servers_clock():
     command = step.Command("c", "ping", {}, expires_at=1000.0)
     state = step.State(interval_s=30)
     for server_at, expired in ((None, False), (999.9, False), (1000.0, True), (2000.0, True)):
-        answered = step.Acknowledged(step.LIVE, 5.0, 30, server_at, (command,))
+        answered = step.Acknowledged(step.LIVE, 5.0, 30, server_at=server_at, commands=(command,))
         assert step.Run(command, expired=expired, again=True) in step.step(state, answered)[1]

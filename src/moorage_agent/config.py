@@ -1,0 +1,87 @@
+"""The config document: is it one this agent can use, and what in it is for the agent itself. Pure.
+
+An agent of this form runs no services yet. To apply a document is to have checked it, to hold it on
+disk, and to report and log as it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, Optional
+
+from moorage_agent import step
+
+LEVELS = ("debug", "info", "warning", "error")
+_PARTS = ("config", "services", "streams")
+_LONGEST_NAME = 128
+
+
+def read(body: Dict[str, Any]) -> Optional[step.Config]:
+    """Return what ``GET /v1/config`` answered, with what is wrong with it; None if it is no answer.
+
+    A document is refused as a whole: half of one is a state that nobody asked for.
+    """
+    revision, digest = step.revision_of(body.get("revision")), body.get("digest")
+    if revision is None or not isinstance(digest, str) or "document" not in body:
+        return None
+    document = body["document"]
+    problem = _problem(document, digest)
+    if problem is not None:
+        told = digest if digest.isprintable() and len(digest) <= _LONGEST_NAME else None
+        return step.Config(revision, told, None, problem)
+    return step.Config(revision, digest, document, None)
+
+
+def digest_of(document: Dict[str, Any]) -> str:
+    """``sha256:`` + hex over the document as JSON with sorted keys and no spaces, UTF-8.
+
+    Raises:
+        ValueError: a text in it is no text.
+        RecursionError: it is nested too deeply.
+
+    """
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def interval_of(document: Dict[str, Any]) -> Optional[float]:
+    """Return the report interval that a usable document asks for."""
+    interval = document["config"].get("report_interval_s")
+    return None if interval is None else float(interval)
+
+
+def level_of(document: Dict[str, Any]) -> str:
+    """Return the log level that a usable document asks for."""
+    return str(document["config"].get("log_level", "info"))
+
+
+def _problem(document: Any, digest: str) -> Optional[str]:
+    if not isinstance(document, dict):
+        return "the document is not an object"
+    try:
+        seen = digest_of(document)
+    except (ValueError, RecursionError) as error:
+        return "the document cannot be written as JSON: %s" % type(error).__name__
+    if seen != digest:
+        return "the document is not the one its digest names; it is %s" % seen
+    for name in _PARTS:
+        part = document.get(name)
+        if not isinstance(part, dict):
+            return "/%s is not an object" % name
+        if name != "config" and not all(isinstance(entry, dict) for entry in part.values()):
+            return "an entry of /%s is not an object" % name
+    return _problem_for_the_agent(document["config"])
+
+
+def _problem_for_the_agent(settings: Dict[str, Any]) -> Optional[str]:
+    interval = settings.get("report_interval_s")
+    shortest, longest = step.SHORTEST_INTERVAL_S, step.LONGEST_INTERVAL_S
+    if interval is not None and (
+        type(interval) not in (int, float) or not shortest <= interval <= longest
+    ):
+        return "/config/report_interval_s is not a number from %s to %s" % (shortest, longest)
+    level = settings.get("log_level", "info")
+    if level not in LEVELS:
+        return "/config/log_level is not one of %s" % ", ".join(LEVELS)
+    return None
