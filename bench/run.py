@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import httpx
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+import reads  # noqa: E402 - found through the path set above
 import reports  # noqa: E402 - found through the path set above
 
 from support.postgres import PostgresServer, free_port  # noqa: E402
@@ -56,7 +58,6 @@ def machine() -> dict[str, object]:
 
 
 def markdown(result: dict) -> str:
-    scenario = result["scenarios"]["reports"]
     lines = [
         "# Measurements",
         "",
@@ -65,6 +66,17 @@ def markdown(result: dict) -> str:
             f"{result['machine']['cpu']}, Python {result['machine']['python']}; by `make bench`."
         ),
         "",
+    ]
+    scenarios = result["scenarios"]
+    if "reports" in scenarios:
+        lines += reports_table(scenarios["reports"])
+    if "reads" in scenarios:
+        lines += reads.table(scenarios["reads"])
+    return "\n".join(lines)
+
+
+def reports_table(scenario: dict) -> list[str]:
+    lines = [
         f"## Reports, {scenario['connections']} connections, one process",
         "",
         (
@@ -93,10 +105,11 @@ def markdown(result: dict) -> str:
         ),
         "",
     ]
-    return "\n".join(lines)
+    return lines
 
 
-def main() -> None:
+def main(*wanted: str) -> None:
+    """Run all scenarios, or those named."""
     postgres = PostgresServer(durable=True)
 
     def start_server(name: str, folder: Path) -> ServerProcess:
@@ -104,11 +117,19 @@ def main() -> None:
         if name == "postgresql":
             postgres.run_sql("CREATE DATABASE bench")
             database = postgres.url("bench")
-        env = {"MOORAGE_LOG_LEVEL": "warning"}
+        env = {"MOORAGE_LOG_LEVEL": "warning", "MOORAGE_RATE_LIMITS": "off"}
         return ServerProcess(folder, database=database, env=env).start()
 
     try:
-        scenarios = {"reports": reports.run(start_server, Bare)}
+        with tempfile.TemporaryDirectory() as folder:
+            scenarios = {
+                name: work(Path(folder))
+                for name, work in {
+                    "reports": lambda _: reports.run(start_server, Bare),
+                    "reads": lambda folder: reads.run(start_server, folder / "reads"),
+                }.items()
+                if not wanted or name in wanted
+            }
     finally:
         postgres.close()
     result = {
@@ -124,4 +145,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

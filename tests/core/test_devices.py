@@ -301,4 +301,7 @@ async def test_silence_begins_with_a_heartbeat_and_not_with_a_contact(db, owner,
     clock.advance(seconds=44)
     async with db.read() as tx:
         found = await devices.get(tx, owner, device.id)
-    assert (found.presence.status, found.silent_for) == (Status.ONLINE, timedelta(seconds=44))
+    assert (found.presence.status, found.presence.silent_for) == (
+        Status.ONLINE,
+        timedelta(seconds=44),
+    )

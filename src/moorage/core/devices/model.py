@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from moorage.core.caller import DeviceRef
+from moorage.kit.spans import spelled
 from moorage.kit.unset import UNSET, Unset
 
 
@@ -19,18 +20,50 @@ class Status(StrEnum):
     OFFLINE = "offline"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Presence:
     """Whether the device is there, and how we know.
 
-    ``last_contact_at`` is the last heartbeat; ``next_expected_at`` when the next one is due, the
-    server's own absences left out; both None for a device never heard of.
+    Attributes:
+        asked_at: the moment this was judged for.
+        interval_s: how often the device is to report.
+        last_contact_at: the last heartbeat, None for a device never heard of.
+        silent_for: time since then, the server's own absences left out.
+
     """
 
     status: Status
-    reason: str
-    last_contact_at: datetime | None
-    next_expected_at: datetime | None
+    asked_at: datetime
+    interval_s: int
+    last_contact_at: datetime | None = None
+    silent_for: timedelta | None = None
+
+    @property
+    def next_expected_at(self) -> datetime | None:
+        """When the next heartbeat is due, the server's own absences left out."""
+        if self.last_contact_at is None:
+            return None
+        return self.last_contact_at + timedelta(seconds=self.interval_s) + self._away
+
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence for people."""
+        if self.last_contact_at is None or self.next_expected_at is None:
+            return "it has never reported"
+        told = f"reported {spelled(self.asked_at - self.last_contact_at)} ago"
+        if self.status is Status.OFFLINE:
+            told += f"; it is to report every {spelled(timedelta(seconds=self.interval_s))}"
+        elif self.status is Status.LATE:
+            told += f"; expected {spelled(self.asked_at - self.next_expected_at)} ago"
+        if self._away > timedelta(seconds=1):
+            told += f"; the server itself was away or returning for {spelled(self._away)} of that"
+        return told
+
+    @property
+    def _away(self) -> timedelta:
+        if self.last_contact_at is None or self.silent_for is None:
+            return timedelta()
+        return self.asked_at - self.last_contact_at - self.silent_for
 
 
 @dataclass(frozen=True)
@@ -47,7 +80,6 @@ class Device:
         interval_s: how often it is to report, as the server assigned it.
         last_seen_at: last contact by any route; ``presence.last_contact_at`` is a heartbeat.
         skew_ms: how far the device's clock was ahead of ours at its last report, or None.
-        silent_for: time since the last heartbeat, our own absences left out; None before the first.
         clone_suspected_at: since when two copies seem to speak under one key, or None.
 
     """
@@ -69,7 +101,6 @@ class Device:
     skew_ms: int | None
     clone_suspected_at: datetime | None
     presence: Presence
-    silent_for: timedelta | None
 
     @property
     def ref(self) -> DeviceRef:

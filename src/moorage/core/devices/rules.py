@@ -1,6 +1,5 @@
 """Presence and names, as pure functions."""
 
-import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -39,11 +38,11 @@ def silence(last: datetime, now: datetime, absences: Sequence[Absence]) -> timed
 
     ``absences`` are disjoint and ascending.
     """
-    away = timedelta()
+    whole = now - last
     for absence in absences:
-        began, ended = max(absence.began_at, last), min(absence.ended_at, now)
-        away += max(ended - began, timedelta())
-    return now - last - away
+        if absence.ended_at > last:
+            whole -= max(min(absence.ended_at, now) - max(absence.began_at, last), timedelta())
+    return whole
 
 
 def presence_at(
@@ -51,33 +50,16 @@ def presence_at(
 ) -> Presence:
     """Say whether a device is there, and why we think so."""
     if last_heartbeat is None:
-        return Presence(Status.NEVER_SEEN, "it has never reported", None, None)
+        return Presence(Status.NEVER_SEEN, now, interval_s)
     silent = silence(last_heartbeat, now, absences)
-    away = now - last_heartbeat - silent
-    expected = last_heartbeat + timedelta(seconds=interval_s) + away
     seconds = silent.total_seconds()
-    told = f"reported {_span(now - last_heartbeat)} ago"
     if seconds > offline_after_s(interval_s):
-        status, reason = Status.OFFLINE, f"{told}; it is to report every {_span_s(interval_s)}"
+        status = Status.OFFLINE
     elif seconds > late_after_s(interval_s):
-        status, reason = Status.LATE, f"{told}; expected {_span(now - expected)} ago"
+        status = Status.LATE
     else:
-        status, reason = Status.ONLINE, told
-    if away > timedelta(seconds=1):
-        reason += f"; the server itself was away or returning for {_span(away)} of that"
-    return Presence(status, reason, last_heartbeat, expected)
-
-
-def _span(length: timedelta) -> str:
-    return _span_s(length.total_seconds())
-
-
-def _span_s(seconds: float) -> str:
-    whole = max(0, math.floor(seconds))
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if whole >= 2 * size:
-            return f"{whole // size} {unit}"
-    return f"{whole} s"
+        status = Status.ONLINE
+    return Presence(status, now, interval_s, last_heartbeat, silent)
 
 
 def check_name(name: str) -> str:

@@ -107,9 +107,6 @@ def device_of(
         skew_ms=row.skew_ms,
         clone_suspected_at=row.clone_suspected_at,
         presence=rules.presence_at(now, row.last_heartbeat_at, row.interval_s, absences),
-        silent_for=None
-        if row.last_heartbeat_at is None
-        else rules.silence(row.last_heartbeat_at, now, absences),
     )
 
 

@@ -97,9 +97,10 @@ def device(found: Device) -> shapes.Device:
 
 def status(found: Device) -> str:
     """``online`` for a heartbeat in the last five minutes, ``unknown`` when there never was one."""
-    if found.silent_for is None:
+    silent = found.presence.silent_for
+    if silent is None:
         return "unknown"
-    return "online" if found.silent_for <= ONLINE_WITHIN else "offline"
+    return "online" if silent <= ONLINE_WITHIN else "offline"
 
 
 def config(found: Device, view: ConfigView, workspace: str) -> shapes.Config:
