@@ -26,6 +26,7 @@ PAGES = ROOT / "docs" / "reference"
 ADVICE = {
     "command_finished": "Nothing: it is over. Send a new command.",
     "key_protected": "Make another key, or have the protection lifted on the server.",
+    "administration_only": "Use a key that `moorage admin-key` made.",
     "body_cut_off": "Send the request again.",
     "body_too_large": "Send less at once; `limit_bytes` names the limit. The connection is closed.",
     "body_too_slow": "Send the body without pauses, or less of it.",
@@ -60,6 +61,7 @@ ADVICE = {
     "report_not_storable": "Set the report aside and send its sequence emptied.",
     "revision_changed": "Read the config again, repeat the change on it.",
     "sequence_reused": "Begin a new epoch.",
+    "slug_taken": "Choose another slug, or use the workspace that is there.",
     "storage_full": "Make room on the server's disk. Nothing was changed.",
     "storage_unavailable": "Wait for `Retry-After` seconds, then try again. Nothing was changed.",
     "test_key_not_allowed": "Use a live key.",

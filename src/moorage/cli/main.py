@@ -91,6 +91,20 @@ def bootstrap(
     )
 
 
+@app.command("admin-key")
+def admin_key(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    data: _Data = None,
+    database: _Database = None,
+    keys_dir: _KeysDir = None,
+    config: _Config = None,
+) -> None:
+    """Print a fresh key that may make workspaces through the API. Works beside a running server."""
+    from moorage.cli import server_side
+
+    server_side.admin_key(config, as_json=json, data=data, database=database, keys_dir=keys_dir)
+
+
 @app.command()
 def migrate(
     data: _Data = None,

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from moorage import __version__
 from moorage.core import keys, workspaces
-from moorage.core.caller import Caller
 from moorage.core.errors import DomainError
 from moorage.server import reference as reference_page
 from moorage.server.logs import configure_logs, redact
@@ -93,14 +92,27 @@ async def _bootstrap(
 ) -> dict[str, Any]:
     async with opened(chosen) as (db, _keyring), db.write() as tx:
         workspace = await workspaces.ensure(tx, slug, name=name, features=features)
-        caller = Caller(workspace.id, live=True, actor="system:bootstrap")
-        live = await keys.issue(tx, caller, name="bootstrap", live=True)
-        test = await keys.issue(tx, caller, name="bootstrap (test)", live=False)
+        live, test = await keys.issue_pair(tx, workspace.id, "system:bootstrap")
     return {
         "workspace": {"slug": workspace.slug, "id": workspace.id, "name": workspace.name},
         "api_key": live.text,
         "test_api_key": test.text,
     }
+
+
+def admin_key(config: Path | None, *, as_json: bool, **options: Any) -> None:
+    """Make a key that may make workspaces and nothing else."""
+    chosen = _settings(config, **options)
+    configure_logs("warning", "text")
+
+    async def work() -> str:
+        async with opened(chosen) as (db, _keyring), db.write() as tx:
+            home = await workspaces.ensure_admin(tx)
+            return (await keys.issue_admin(tx, home.id)).text
+
+    with _plain_errors():
+        text = asyncio.run(work())
+    typer.echo(json.dumps({"admin_key": text}) if as_json else f"admin key  {text}")
 
 
 def migrate(config: Path | None, **options: Any) -> None:

@@ -92,6 +92,21 @@ async def issue(  # noqa: PLR0913 - the parts of a key
     return NewKey(key, text)
 
 
+async def issue_pair(tx: Tx, workspace_id: str, actor: str) -> tuple[NewKey, NewKey]:
+    """Make a workspace's first keys, live and test, with all scopes; for whoever made it."""
+    caller = Caller(workspace_id, live=True, actor=actor)
+    live = await issue(tx, caller, name="bootstrap", live=True)
+    test = await issue(tx, caller, name="bootstrap (test)", live=False)
+    return live, test
+
+
+async def issue_admin(tx: Tx, workspace_id: str) -> NewKey:
+    """Make a key that may make workspaces and nothing else, in the administration's workspace."""
+    caller = Caller(workspace_id, live=True, actor="system:bootstrap")
+    scopes = frozenset({Scope.WORKSPACE_ADMIN})
+    return await issue(tx, caller, name="administration", live=True, scopes=scopes)
+
+
 async def authenticate(tx: Tx, text: str) -> Caller:
     """Return who stands behind a key's text.
 

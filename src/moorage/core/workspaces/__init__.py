@@ -2,6 +2,27 @@
 
 from moorage.core.workspaces.model import Feature, Workspace
 from moorage.core.workspaces.rules import RESERVED_SLUGS
-from moorage.core.workspaces.service import ensure, find_by_slug, get
+from moorage.core.workspaces.service import (
+    create,
+    ensure,
+    ensure_admin,
+    find_by_slug,
+    get,
+    get_by_slug,
+    list_workspaces,
+    update,
+)
 
-__all__ = ["RESERVED_SLUGS", "Feature", "Workspace", "ensure", "find_by_slug", "get"]
+__all__ = [
+    "RESERVED_SLUGS",
+    "Feature",
+    "Workspace",
+    "create",
+    "ensure",
+    "ensure_admin",
+    "find_by_slug",
+    "get",
+    "get_by_slug",
+    "list_workspaces",
+    "update",
+]

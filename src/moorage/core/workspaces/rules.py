@@ -48,6 +48,19 @@ RESERVED_SLUGS = frozenset(
 )
 
 
+# The workspace of whoever runs the server. No owner can have its slug: it is reserved.
+ADMIN_SLUG = "admin"
+_LONGEST_NAME = 128
+
+
+def check_name(name: str) -> str:
+    """Return the name trimmed. Raises DomainError ``invalid``."""
+    trimmed = name.strip()
+    if not trimmed or len(trimmed) > _LONGEST_NAME or not trimmed.isprintable():
+        raise invalid("/name", f"a workspace's name is 1 to {_LONGEST_NAME} printable characters")
+    return trimmed
+
+
 def check_slug(slug: str) -> None:
     """Raise DomainError ``invalid`` unless the slug can name a workspace."""
     if not _SLUG.fullmatch(slug):

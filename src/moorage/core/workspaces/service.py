@@ -1,11 +1,12 @@
 """Making and finding workspaces."""
 
 from moorage.core import audit
-from moorage.core.caller import Caller
-from moorage.core.errors import not_found
+from moorage.core.caller import Caller, Scope
+from moorage.core.errors import DomainError, Kind, not_found
 from moorage.core.workspaces import rules, store
 from moorage.core.workspaces.model import Workspace
 from moorage.kit.ids import new_id
+from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.kit.text import clean_text
 from moorage.storage import Tx
 
@@ -48,6 +49,111 @@ async def get(tx: Tx, workspace_id: str) -> Workspace:
     if workspace is None:
         raise not_found("workspace")
     return workspace
+
+
+async def ensure_admin(tx: Tx) -> Workspace:
+    """Return the workspace of whoever runs the server, made if absent; it owns no devices."""
+    found = await store.find_by_slug(tx, rules.ADMIN_SLUG)
+    if found is not None:
+        return found
+    fresh = Workspace(new_id("acc_"), rules.ADMIN_SLUG, "Administration", frozenset(), tx.now)
+    await store.insert_if_absent(tx, fresh)
+    made = await store.find_by_slug(tx, rules.ADMIN_SLUG)
+    if made is None:
+        raise not_found("workspace")
+    return made
+
+
+async def create(
+    tx: Tx, caller: Caller, slug: str, *, name: str | None, features: list[str]
+) -> Workspace:
+    """Make a workspace (``workspace:admin`` of the administration).
+
+    Raises:
+        DomainError: ``invalid``; ``conflict`` for a taken slug; ``forbidden`` for an owner.
+
+    """
+    await _require_administration(tx, caller)
+    rules.check_slug(slug)
+    wanted = rules.check_features(features)
+    fresh = Workspace(new_id("acc_"), slug, rules.check_name(name or slug), wanted, tx.now)
+    if not await store.insert_if_absent(tx, fresh):
+        raise DomainError(
+            Kind.CONFLICT, "slug_taken", f"there is a workspace {slug} already; choose another slug"
+        )
+    await audit.record(tx, caller, "workspace.created", fresh.id, {"slug": slug})
+    return fresh
+
+
+async def list_workspaces(
+    tx: Tx, caller: Caller, *, cursor: str | None, limit: int
+) -> Page[Workspace]:
+    """List all workspaces for the administration, for an owner its own (``workspace:admin``).
+
+    Raises:
+        BadCursorError: the cursor is not one of ours.
+
+    """
+    caller.require(Scope.WORKSPACE_ADMIN)
+    after = "" if cursor is None else str(decode_cursor(cursor, str)[0])
+    own = await get(tx, caller.workspace_id)
+    if own.slug != rules.ADMIN_SLUG:
+        return Page([own] if own.slug > after else [], None)
+    found = await store.list_after(tx, after, limit + 2)
+    shown = [one for one in found if one.slug != rules.ADMIN_SLUG]
+    page = shown[:limit]
+    return Page(page, encode_cursor(page[-1].slug) if len(shown) > limit else None)
+
+
+async def get_by_slug(tx: Tx, caller: Caller, slug: str) -> Workspace:
+    """Return a workspace: any for the administration, else the caller's (``workspace:admin``)."""
+    caller.require(Scope.WORKSPACE_ADMIN)
+    own = await get(tx, caller.workspace_id)
+    found = own if slug == own.slug else None
+    if own.slug == rules.ADMIN_SLUG:
+        found = await store.find_by_slug(tx, slug)
+    if found is None or found.slug == rules.ADMIN_SLUG:
+        raise not_found("workspace")
+    return found
+
+
+async def update(
+    tx: Tx,
+    caller: Caller,
+    slug: str,
+    *,
+    name: str | None = None,
+    features: list[str] | None = None,
+) -> Workspace:
+    """Rename a workspace, or open and close parts of the product for it (``workspace:admin``).
+
+    Features are the administration's to give.
+
+    Raises:
+        DomainError: ``invalid``, ``not_found``; ``forbidden`` for an owner who names features.
+
+    """
+    found = await get_by_slug(tx, caller, slug)
+    if name is not None:
+        await store.set_name(tx, found.id, rules.check_name(name))
+    if features is not None:
+        await _require_administration(tx, caller)
+        await store.set_features(tx, found.id, rules.check_features(features))
+    changed = {"name": name, "features": features}
+    told = {key: value for key, value in changed.items() if value is not None}
+    await audit.record(tx, caller, "workspace.changed", found.id, told)
+    return await get(tx, found.id)
+
+
+async def _require_administration(tx: Tx, caller: Caller) -> None:
+    caller.require(Scope.WORKSPACE_ADMIN)
+    own = await get(tx, caller.workspace_id)
+    if own.slug != rules.ADMIN_SLUG:
+        raise DomainError(
+            Kind.FORBIDDEN,
+            "administration_only",
+            "this is for the key of whoever runs the server: 'moorage admin-key' makes one",
+        )
 
 
 async def find_by_slug(tx: Tx, slug: str) -> Workspace | None:

@@ -45,6 +45,22 @@ async def insert_if_absent(tx: Tx, workspace: Workspace) -> bool:
     return await tx.run(tx.engine.insert(_workspaces).on_conflict_do_nothing(), values) == 1
 
 
+async def list_after(tx: Tx, after: str, limit: int) -> list[Workspace]:
+    """Walk all workspaces in the order of their slugs."""
+    rows = await tx.rows(
+        sa.select(_workspaces)
+        .where(_workspaces.c.slug > after)
+        .order_by(_workspaces.c.slug)
+        .limit(limit)
+    )
+    return [_workspace(row) for row in rows]
+
+
+async def set_name(tx: Tx, workspace_id: str, name: str) -> None:
+    """Rename."""
+    await tx.run(sa.update(_workspaces).where(_workspaces.c.id == workspace_id).values(name=name))
+
+
 async def set_features(tx: Tx, workspace_id: str, features: frozenset[Feature]) -> None:
     """Replace the features."""
     await tx.run(

@@ -22,6 +22,7 @@ from moorage.dialects.native import (
     routes_running,
     routes_setup,
     routes_stream,
+    routes_workspaces,
 )
 from moorage.dialects.native.errors import broken, problem, unknown_path
 from moorage.dialects.native.openapi import REFUSALS, describe
@@ -38,6 +39,7 @@ _PARTS = (
     routes_setup,
     routes_audit,
     routes_stream,
+    routes_workspaces,
 )
 
 

@@ -54,6 +54,7 @@ _HEADERS: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
         {
             ("post", "/v1/devices"),
+            ("post", "/v1/workspaces"),
             ("post", "/v1/devices/{device_id}/install"),
             ("post", "/v1/devices/{device_id}/provisioning"),
             ("post", "/v1/devices/{device_id}/keys/rotate"),
@@ -88,6 +89,7 @@ _SHOWN_ONCE = {
     "DeviceMadeOut": ("install_token", "install_command"),
     "InstallTokenOut": ("install_token", "install_command"),
     "KeyMadeOut": ("key",),
+    "WorkspaceMadeOut": ("api_key", "test_api_key"),
     "OfflineOut": ("payload", "qr_svg", "device_json"),
     "DeviceKeyOut": ("device_key",),
 }
