@@ -1,12 +1,8 @@
 """Where a key comes from, where it is kept, and where it never goes."""
 
 import json
-import os
-import pty
 import re
 import stat
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -34,32 +30,6 @@ def test_a_key_and_address_from_the_environment_are_checked_and_kept(anonymous):
     anonymous.env = {"MOORAGE_URL": anonymous.url, "MOORAGE_API_KEY": anonymous.key}
     assert anonymous.json("login")["url"] == anonymous.url
     anonymous.env = {}
-    assert anonymous.json("device", "list") == []
-
-
-def test_a_key_typed_at_the_prompt_is_not_echoed(anonymous):
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moorage.cli", "login", anonymous.url],
-        env=anonymous.environment(),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    seen = b""
-    while b"Key" not in seen:
-        seen += os.read(ours, 1024)
-    os.write(ours, anonymous.key.encode() + b"\n")
-    for _ in range(1000):
-        try:
-            seen += os.read(ours, 1024)
-        except OSError:
-            break
-    assert process.wait(30) == 0, seen
-    assert anonymous.key.encode() not in seen
-    os.close(ours)
     assert anonymous.json("device", "list") == []
 
 

@@ -12,6 +12,7 @@ from moorage.cli.owner.session import connected, device_id, find
 from moorage.cli.owner.text import seconds, time_text
 from moorage.sdk.requests import LARGEST_PAGE
 
+_SKEW_WORTH_SAYING_MS = 1000
 COLUMNS = ("id", "name", "status", "type", "tags", "last contact", "reference")
 
 
@@ -65,7 +66,7 @@ def get(profile: str | None, named: str, *, as_json: bool) -> None:
 def show(device: sdk.Device) -> None:
     """Print a device for people."""
     told = {name: device.facts.get(name) for name in ("hostname", "agent_version", "ip_address")}
-    skew = device.clock_skew_ms
+    skew = device.clock_skew_ms or 0
     output.facts(
         {
             "id": device.id,
@@ -77,7 +78,7 @@ def show(device: sdk.Device) -> None:
             "mode": "live" if device.live_mode else "test",
             "last contact": time_text(device.presence.last_contact_at),
             "next expected": time_text(device.presence.next_expected_at),
-            "clock": f"{skew / 1000:+.1f} s" if skew else None,
+            "clock": f"{skew / 1000:+.1f} s" if abs(skew) >= _SKEW_WORTH_SAYING_MS else None,
             "clone": f"suspected at {time_text(device.clone_suspected_at)}"
             if device.clone_suspected_at
             else None,

@@ -233,7 +233,7 @@ def _there(client: sdk.Moorage, device: str) -> sdk.Device | None:
 def _summary(known: Mapping[str, sdk.Device]) -> None:
     counts = Counter(one.status for one in known.values())
     said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-    output.note(f"watching {len(known)} devices ({said or 'none yet'}); Ctrl-C ends it")
+    output.note(f"watching: {said or 'no device yet'}; Ctrl-C ends it")
 
 
 def _changes(

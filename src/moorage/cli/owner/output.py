@@ -50,8 +50,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for at, column in enumerate(columns):
+        # What names the row is to be copied whole; the rest may be folded.
+        drawn.add_column(column, overflow="fold", no_wrap=at == 0)
     for row in shown:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
@@ -140,8 +141,11 @@ def confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Give a function that counts one more done; drawn on standard error if it is a terminal."""
-    if not sys.stderr.isatty():
+    """Give a function that counts one more done; drawn on standard error if it is a terminal.
+
+    Nothing is drawn for a single step, which is over before it is seen.
+    """
+    if not sys.stderr.isatty() or (total is not None and total <= 1):
         yield lambda: None
         return
     from rich.console import Console
