@@ -117,7 +117,7 @@ def main(*wanted: str) -> None:
         if name == "postgresql":
             postgres.run_sql("CREATE DATABASE bench")
             database = postgres.url("bench")
-        env = {"MOORAGE_LOG_LEVEL": "warning", "MOORAGE_RATE_LIMITS": "off"}
+        env = {"MOORAGE_LOG_LEVEL": "warning"}
         return ServerProcess(folder, database=database, env=env).start()
 
     try:

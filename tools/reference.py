@@ -57,6 +57,7 @@ ADVICE = {
     "not_found": "Check the id, and that the key is of the same workspace and mode. Absent and "
     "foreign look the same.",
     "overloaded": "Wait for `Retry-After` seconds, then send it again.",
+    "rate_limited": "Wait for `Retry-After` seconds; `RateLimit-Policy` names the limit.",
     "reference_taken": "Choose another reference, or change the device that has it.",
     "report_not_storable": "Set the report aside and send its sequence emptied.",
     "revision_changed": "Read the config again, repeat the change on it.",

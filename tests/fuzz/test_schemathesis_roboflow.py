@@ -18,7 +18,7 @@ class Target:
     """A real server with one device that told something, and the dialect's document."""
 
     def __init__(self, folder) -> None:
-        self.server = ServerProcess(folder, env={"MOORAGE_RATE_LIMITS": "off"}).start()
+        self.server = ServerProcess(folder).start()
         self.key = self.server.bootstrap()["api_key"]
         self.session = requests.Session()
         with httpx.Client(base_url=self.server.base_url, params={"api_key": self.key}) as client:

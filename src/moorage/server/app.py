@@ -90,6 +90,9 @@ class App:
                 server_key=keyring.public_key,
                 closing=self.closing,
                 rate_limits=settings.rate_limits == "on",
+                requests_per_minute=settings.requests_per_minute
+                if settings.rate_limits == "on"
+                else 0,
             )
             jobs = Jobs(db, retention)
             self._front = self._wire(services)

@@ -95,8 +95,14 @@ class Settings(BaseSettings):
     )
     rate_limits: Literal["on", "off"] = Field(
         "on",
-        description="Limits of reading logs and telemetry in the Deployment Manager API; off is "
-        "for tests and benchmarks.",
+        description="Limits of what is read in the Deployment Manager API and of what one key may "
+        "ask; off is for tests and benchmarks.",
+    )
+    requests_per_minute: int = Field(
+        3000,
+        ge=0,
+        description="What one key may ask of the native API in a minute, reports not counted; "
+        "each server process counts for itself. 0 is no limit: one key can then use up the server.",
     )
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long data is kept."

@@ -75,7 +75,7 @@ class Client:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("client")
-    server = ServerProcess(folder, env={"MOORAGE_RATE_LIMITS": "off"}).start()
+    server = ServerProcess(folder).start()
     key = server.bootstrap()["api_key"]
     yield Client(server, key, folder)
     assert server.stop() == 0
@@ -161,7 +161,7 @@ def test_the_exit_codes_it_makes_of_refusals(client, device):
 
 
 def test_the_exit_code_it_makes_of_a_limit(tmp_path):
-    server = ServerProcess(tmp_path).start()
+    server = ServerProcess(tmp_path, env={"MOORAGE_RATE_LIMITS": "on"}).start()
     try:
         client = Client(server, server.bootstrap()["api_key"], tmp_path)
         made = client.ask("create", "cam")

@@ -3,6 +3,7 @@
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, read_body
 from moorage.dialects.common.callers import Callers, bearer_of
+from moorage.dialects.common.limits import KeyLimit
 from moorage.dialects.common.services import Services
 from moorage.dialects.common.wiring import refuse_with
 
@@ -10,6 +11,7 @@ __all__ = [
     "BODY_LIMIT",
     "BodyGuard",
     "Callers",
+    "KeyLimit",
     "Services",
     "bearer_of",
     "note_attempt",

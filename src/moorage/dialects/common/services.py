@@ -29,3 +29,4 @@ class Services:
     server_key: bytes
     closing: asyncio.Event
     rate_limits: bool = True
+    requests_per_minute: int = 0

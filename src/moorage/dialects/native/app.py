@@ -10,7 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage import __version__
 from moorage.core import keys
-from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, bearer_of, refuse_with
+from moorage.dialects.common import (
+    BODY_LIMIT,
+    BodyGuard,
+    KeyLimit,
+    Services,
+    bearer_of,
+    refuse_with,
+)
 from moorage.dialects.native import (
     docs,
     routes_audit,
@@ -68,17 +75,20 @@ class NativeApp:
         return refusal
 
 
-async def _key_first(request: Request) -> None:
-    """Refuse what comes without anything like a key before anything is said about its body."""
-    route = request.scope["route"].path
-    if NEEDS.get((request.method, route)) == PUBLIC:
-        return
-    if not keys.looks_like_key(bearer_of(request.headers.get("authorization"))):
-        raise keys.unauthenticated()
-
-
 def create_app(services: Services) -> NativeApp:
     """Build the dialect."""
+    limit = KeyLimit(services.requests_per_minute)
+
+    async def key_first(request: Request) -> None:
+        """Refuse what comes without anything like a key before a word is said about its body."""
+        route = request.scope["route"].path
+        if NEEDS.get((request.method, route)) == PUBLIC:
+            return
+        text = bearer_of(request.headers.get("authorization"))
+        if not keys.looks_like_key(text):
+            raise keys.unauthenticated()
+        await limit.hit(text)
+
     api = FastAPI(
         title="Moorage",
         version=__version__,
@@ -86,7 +96,7 @@ def create_app(services: Services) -> NativeApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Security(HTTPBearer(auto_error=False)), Depends(_key_first)],
+        dependencies=[Security(HTTPBearer(auto_error=False)), Depends(key_first)],
         responses=REFUSALS,
     )
     for part in _PARTS:

@@ -52,6 +52,11 @@ def problem(error: DomainError) -> Response:
         retry_after_s = _RETRY_AFTER_S
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
+    if error.kind is Kind.LIMITED and "limit" in error.extra:
+        # Fields of the IETF's draft on rate limits: what the policy is, and what is left of it.
+        policy = f'"key";q={error.extra["limit"]};w={error.extra["window_s"]}'
+        headers["RateLimit-Policy"] = policy
+        headers["RateLimit"] = f'"key";r=0;t={retry_after_s}'
     if status == 401:  # noqa: PLR2004 - the one status that must name its scheme (RFC 9110)
         headers["WWW-Authenticate"] = "Bearer"
     if error.kind is Kind.TOO_LARGE:
