@@ -38,6 +38,7 @@ async def refusal_of(coroutine) -> DomainError:
     return of_exception(refusal.value)
 
 
+@on_sqlite
 async def test_a_value_names_the_layer_it_came_from(db, owner):
     await set_default(db, owner, {"config": {"log_level": "debug", "site": "north"}})
     device = await make(db, owner, own={"config": {"site": "south"}})
@@ -92,6 +93,7 @@ async def test_a_change_makes_a_revision_and_no_change_makes_none(db, owner):
     ]
 
 
+@on_sqlite
 async def test_who_saw_an_older_revision_changes_nothing(db, owner):
     device = await make(db, owner)
     seen = (await get(db, owner, device)).digest

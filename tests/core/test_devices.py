@@ -253,6 +253,7 @@ async def test_a_retired_device_leaves_its_tombstone_and_what_a_job_clears_out(d
         assert await devices.find_buried(tx, "0" * 64) is None
 
 
+@on_sqlite
 async def test_a_retired_device_is_not_found_by_anybody_and_its_reference_is_free(db, owner):
     device = await create(db, owner, reference="R-1")
     stranger = await make_owner(db, "other")
@@ -290,6 +291,7 @@ async def test_what_a_device_does_not_tell_of_itself_stays_as_it_was(db, owner):
     assert found.facts == {"hostname": "h", "gpu": None}
 
 
+@on_sqlite
 async def test_silence_begins_with_a_heartbeat_and_not_with_a_contact(db, owner, clock):
     device = await create(db, owner)
     async with db.write() as tx:

@@ -322,7 +322,7 @@ class Lives(RuleBasedStateMachine):
 
 
 Lives.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, derandomize=True, database=None, deadline=None
+    max_examples=30, stateful_step_count=25, derandomize=True, database=None, deadline=None
 )
 
 

@@ -43,6 +43,7 @@ def new_key() -> str:
 STANDING = "SELECT id FROM keys WHERE device_id IS NOT NULL AND revoked_at IS NULL"
 
 
+@on_sqlite
 async def test_a_device_is_made_whole_or_not_at_all(db, owner):
     with pytest.raises(DomainError):
         await register(db, owner, expires_in=timedelta(seconds=59))  # refused last of all
@@ -138,6 +139,7 @@ async def test_a_token_lives_from_a_minute_to_thirty_days(db, owner, expires_in,
     assert await code_of(register(db, owner, expires_in=expires_in)) == code
 
 
+@on_sqlite
 async def test_a_fresh_token_voids_the_one_before_and_locks_old_hardware_out(db, owner):
     made = await register(db, owner)
     old_key, new = new_key(), new_key()
@@ -180,6 +182,7 @@ async def test_a_token_nobody_made_is_refused(db, owner, token):
         assert await code_of(provisioning.check_install_token(tx, token)) == "not_found"
 
 
+@on_sqlite
 async def test_a_token_of_a_retired_device_enrols_nobody(db, owner):
     made = await register(db, owner)
     async with db.write() as tx:

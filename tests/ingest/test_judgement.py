@@ -139,6 +139,7 @@ async def test_one_id_for_two_bodies_of_an_epoch_is_a_fork(db, ingest, device, c
     assert await messages(db) == ["one"]
 
 
+@on_sqlite
 async def test_without_a_chain_any_unseen_report_is_stored_in_whatever_order(
     db, ingest, device, clock
 ):
@@ -149,6 +150,7 @@ async def test_without_a_chain_any_unseen_report_is_stored_in_whatever_order(
     assert await messages(db) == ["line 2", "line 7", "line 9"]
 
 
+@on_sqlite
 async def test_another_body_at_a_known_place_without_a_chain_is_never_taken_silently(
     db, ingest, device, clock
 ):
@@ -168,6 +170,7 @@ async def test_a_report_that_was_refused_may_come_again_emptied(db, ingest, devi
     assert (await ingest.submit(emptied)).sequence == 1
 
 
+@on_sqlite
 async def test_devices_do_not_share_ids_epochs_or_chains(db, owner, ingest, device, clock):
     other = await enrolled(db, owner, "other")
     other.new_epoch(device.wire.epoch)
@@ -200,6 +203,7 @@ async def test_epochs_that_alternate_flag_a_clone_once(db, owner, ingest, device
     assert await happened(db, "device.clone_suspected") == 1
 
 
+@on_sqlite
 async def test_epochs_that_alternate_within_one_batch_flag_a_clone(db, ingest, device, clock):
     reports = []
     for _ in range(2):

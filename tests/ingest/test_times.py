@@ -43,6 +43,7 @@ async def test_a_clock_off_by_no_more_than_two_seconds_is_believed(
     assert await times(db) == [(ms(clock.now() - MINUTE), None, ms(clock.now()))]
 
 
+@on_sqlite
 @pytest.mark.parametrize("skew", [2_001 * MS, 40 * DAY, -56 * 365 * DAY])
 async def test_a_clock_that_is_off_is_corrected_and_what_it_said_kept_beside(
     db, ingest, device, clock, skew

@@ -36,6 +36,7 @@ async def test_a_server_that_marks_in_time_was_never_away(db, clock):
     assert await absences(db) == []
 
 
+@on_sqlite
 async def test_three_missed_marks_are_a_busy_disk_and_more_are_an_absence(db, clock):
     await mark(db)
     clock.advance(seconds=15)
@@ -47,6 +48,7 @@ async def test_three_missed_marks_are_a_busy_disk_and_more_are_an_absence(db, cl
     assert await absences(db) == [(last, back + timedelta(seconds=60))]
 
 
+@on_sqlite
 async def test_an_absence_counts_before_the_returning_server_has_marked_it(db, clock):
     await mark(db)
     last = clock.now()

@@ -21,6 +21,7 @@ async def is_claimed(db) -> bool:
         return await identity.is_claimed(tx)
 
 
+@on_sqlite
 async def test_a_fresh_database_takes_the_first_keys_and_knows_them_again(db):
     assert not await is_claimed(db)
     await check(db, VALUES)

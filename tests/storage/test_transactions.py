@@ -36,6 +36,7 @@ async def test_an_exception_takes_everything_back(db):
     assert await jobs_in(db) == ["c"]
 
 
+@on_sqlite
 async def test_a_refused_statement_takes_the_earlier_ones_back(db):
     with pytest.raises(Exception, match="pk_job_turns"):
         async with db.write() as tx:
@@ -141,6 +142,7 @@ async def test_a_read_that_is_given_up_leaves_its_connection_fit_for_the_next(db
     assert await asyncio.gather(*(read() for _ in range(8))) == [100_000] * 8
 
 
+@on_sqlite
 async def test_what_is_announced_comes_after_the_commit_and_never_after_a_rollback(db):
     told = []
     async with db.write() as tx:
@@ -155,6 +157,7 @@ async def test_what_is_announced_comes_after_the_commit_and_never_after_a_rollba
     assert told == ["kept"]
 
 
+@on_sqlite
 async def test_a_waiter_is_woken_once_the_change_is_there_to_be_read(db):
     with db.announcements.subscribed("topic") as woken:
         async with db.write() as tx:
@@ -172,6 +175,7 @@ async def test_nobody_reads_what_is_not_committed(db):
     assert await jobs_in(db) == ["a"]
 
 
+@on_sqlite
 async def test_a_transaction_has_one_present(db, clock):
     async with db.write() as tx:
         before = tx.now
