@@ -237,6 +237,7 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(db, rows
 STATES = [
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
     ("53100", StorageFull),  # disk_full
+    ("53200", StorageUnavailable),  # out_of_memory: no disk to make room on
     ("55P03", StorageBusy),  # lock_not_available
     ("40001", StorageBusy),  # serialization_failure
     ("57P01", StorageUnavailable),  # admin_shutdown

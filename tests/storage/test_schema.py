@@ -40,6 +40,15 @@ def test_every_table_is_in_the_schema_to_read(tool):
         assert [name for name in metadata.tables if f"{head}{name} (" not in written] == []
 
 
+def test_no_database_numbers_rows_by_itself(tool):
+    """Ids are made by us and times are times; a counter would be another thing to move along."""
+    for engine in ("sqlite", "postgresql"):
+        written = tool.path_of(engine).read_text("utf-8").lower()
+        assert [
+            word for word in ("sequence public", "nextval", "autoincrement") if word in written
+        ] == []
+
+
 def _described(connection: sa.Connection) -> dict[str, object]:
     """All that the engine knows of the tables, in a form that does not depend on their spelling."""
     known = sa.inspect(connection)

@@ -6,15 +6,6 @@ CREATE TABLE public.absences (
     ended_at bigint NOT NULL
 );
 
-CREATE SEQUENCE public.absences_began_at_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-ALTER SEQUENCE public.absences_began_at_seq OWNED BY public.absences.began_at;
-
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
@@ -314,8 +305,6 @@ CREATE TABLE public.workspaces (
     features text NOT NULL,
     created_at bigint NOT NULL
 );
-
-ALTER TABLE ONLY public.absences ALTER COLUMN began_at SET DEFAULT nextval('public.absences_began_at_seq'::regclass);
 
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);

@@ -28,7 +28,7 @@ _marks = table(
 )
 _absences = table(
     "absences",
-    sa.Column("began_at", Millis, primary_key=True),
+    sa.Column("began_at", Millis, primary_key=True, autoincrement=False),
     sa.Column("ended_at", Millis, nullable=False),
 )
 

@@ -107,7 +107,7 @@ class PostgreSQL:
     """The engine for many machines."""
 
     name = "postgresql"
-    _FULL = frozenset({"53100", "53200"})
+    _FULL = frozenset({"53100"})
     _BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
 
     def insert(self, table: sa.Table) -> postgresql.Insert:

@@ -11,7 +11,7 @@ def upgrade() -> None:
 
     op.create_table(
         "absences",
-        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("began_at", name=op.f("pk_absences")),
     )
