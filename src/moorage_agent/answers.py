@@ -63,6 +63,25 @@ def config_by(answer: Answer, *, now: float, luck: float, unchanged: Optional[in
     return step.Fetched(now, found, interval)
 
 
+def enrolment_by(answer: Answer, *, now: float, luck: float) -> step.Message:
+    """Return what the answer to ``POST /v1/enroll`` means to a device that nobody stands by.
+
+    A refused token is tried again, hourly at most: a server that was set back may know it later.
+    """
+    body = answer.body or {}
+    if answer.status == 200 and body.get("device_id"):
+        return step.Enrolled(now, body, _positive(body.get("report_interval_s")))
+    if answer.status in (401, 403, 409, 410, 422) and body.get("code") is not None:
+        text = (
+            "the server does not enrol this device: %s. The agent goes on collecting and tries "
+            "again, hourly at most; if it stays so, give it a fresh payload or token"
+        )
+        reason = text % keytext.redacted(answer.explained())
+        return step.KeyRefused(step.CONTROL, now, luck, reason)
+    reason = keytext.redacted(answer.explained())
+    return step.Failed(step.CONTROL, now, reason, luck, answer.retry_after_s)
+
+
 def _refusal(answer: Answer, *, lane: str, now: float, luck: float) -> step.Message:
     body = answer.body or {}
     status, code = answer.status, body.get("code")

@@ -9,10 +9,11 @@ import os
 import signal
 import sqlite3
 import sys
-from typing import IO, Any, Dict, List, Optional
+import time
+from typing import IO, Any, Dict, List, Optional, Tuple
 
-from moorage_agent import __version__, facts, keytext, restart
-from moorage_agent.enrol import NotEnrolled, Trust, enrol, is_enrolled
+from moorage_agent import __version__, facts, keytext, offline, restart
+from moorage_agent.enrol import NotEnrolled, Pending, Trust, enrol, is_enrolled, pending, set_up
 from moorage_agent.logs import Collector, configure
 from moorage_agent.loop import Agent, data_folder
 from moorage_agent.store import Store
@@ -54,13 +55,24 @@ def _parser() -> argparse.ArgumentParser:
         description="Redeems a token and remembers the key that came of it. Without a token, or "
         "with the one that was redeemed already, it says whether this device is enrolled.",
     )
-    enrolling.add_argument("--server", required=True, help="URL of the server")
+    enrolling.add_argument("--server", help="URL of the server")
     enrolling.add_argument(
         "--token",
         help="install or provisioning token; seen in the process list, so better in MOORAGE_TOKEN "
         "or --token-file",
     )
     enrolling.add_argument("--token-file", help="file that holds the token; - is standard input")
+    enrolling.add_argument(
+        "--payload",
+        help="signed payload (MRG1....) instead of a server and a token; the device enrols at its "
+        "first contact. - is standard input, and keeps it out of the process list",
+    )
+    enrolling.add_argument("--file", help="device.json with such a payload")
+    enrolling.add_argument(
+        "--server-key",
+        help="the public key that the payload is checked with, as text or file (default: "
+        "MOORAGE_SERVER_KEY); GET /v1/server-key on the server says it",
+    )
     enrolling.add_argument("--name", help="name for a device made by a provisioning token")
     enrolling.add_argument("--ca-file", help="certificates (PEM) to trust")
     enrolling.add_argument(
@@ -105,6 +117,10 @@ def _open(options: argparse.Namespace, boot_id: str) -> Store:
 
 
 def _enroll(options: argparse.Namespace) -> int:
+    if options.payload or options.file:
+        return _enroll_offline(options)
+    if not options.server:
+        raise ValueError("give --server and a token, or a payload with --payload or --file")
     token = _token(options)
     server = options.server.rstrip("/")
     trust = Trust(_certificates(options.ca_file), options.pin)
@@ -124,6 +140,41 @@ def _enroll(options: argparse.Namespace) -> int:
         store.close()
     print("enrolled as %s in workspace %s" % (told["device_id"], told.get("workspace")))
     return 0
+
+
+def _enroll_offline(options: argparse.Namespace) -> int:
+    """Set up with a signed payload.
+
+    A device that has no key waits for its first contact. One that has is enrolled anew at once or
+    not at all: a payload that turns out to be spent must not cost it the key that works.
+    """
+    if options.server or options.token or options.token_file:
+        raise ValueError("a payload names its server and holds its token; give it alone")
+    key = offline.server_key(options.server_key or os.environ.get("MOORAGE_SERVER_KEY"))
+    payload = offline.verified(_payload(options), key, time.time())
+    server, token = payload.server, payload.secret
+    trust = Trust(_certificates(options.ca_file), options.pin)
+    transport = Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)
+    store = _open(options, facts.boot_id())
+    try:
+        if is_enrolled(store, server, token):
+            print("enrolled already as %s" % store.get("device_id"))
+        elif store.get("key") is not None and not store.get("retired"):
+            told = enrol(store, transport, server=server, token=token, trust=trust)
+            print("enrolled as %s in workspace %s" % (told["device_id"], told.get("workspace")))
+        else:
+            set_up(store, Pending(server, token, trust), payload.report_interval_s)
+            text = "set up as %s (%s); it enrols with %s at the first contact, while it runs"
+            print(text % (payload.name, payload.device_id, server))
+    finally:
+        store.close()
+    return 0
+
+
+def _payload(options: argparse.Namespace) -> str:
+    if options.file:
+        return offline.in_file(options.file)
+    return sys.stdin.readline(16 * 1024) if options.payload == "-" else str(options.payload)
 
 
 def _certificates(path: Optional[str]) -> Optional[str]:
@@ -165,11 +216,11 @@ def _run(options: argparse.Namespace) -> int:
             if store.get("retired"):
                 _say("this device was deleted on the server; enrol it anew to use it again")
                 return int(options.retired_exit)
-            server = store.get("server")
-            if server is None or store.get("key") is None:
+            met = _meets(store)
+            if met is None:
                 _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
                 return 1
-            agent = _agent(store, folder, collector, boot_id=boot_id, server=server)
+            agent = _agent(store, folder, collector, boot_id=boot_id, meets=met)
             agent.run(once=options.once)
             if store.get("retired") and not options.once:
                 return int(options.retired_exit)
@@ -185,14 +236,25 @@ def _run(options: argparse.Namespace) -> int:
         lock.close()
 
 
-def _agent(store: Store, folder: str, collector: Collector, *, boot_id: str, server: str) -> Agent:
-    ca_pem, pin = store.get("ca_pem"), store.get("pin")
+def _meets(store: Store) -> Optional[Tuple[str, Trust]]:
+    """Return which server the agent belongs to, or is to enrol with; None before either."""
+    server = store.get("server")
+    if server is not None and store.get("key") is not None:
+        return server, Trust(store.get("ca_pem"), store.get("pin"))
+    wanted = pending(store)
+    return None if wanted is None else (wanted.server, wanted.trust)
+
+
+def _agent(
+    store: Store, folder: str, collector: Collector, *, boot_id: str, meets: Tuple[str, Trust]
+) -> Agent:
+    server, trust = meets
     agent = Agent(
         store,
         folder,
         collector,
         boot_id=boot_id,
-        transport=lambda: Transport(server, ca_pem=ca_pem, pin=pin),
+        transport=lambda: Transport(server, ca_pem=trust.ca_pem, pin=trust.pin),
         why_no_restart=restart.why_not,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -226,6 +288,7 @@ def _status(options: argparse.Namespace) -> int:
         found: Dict[str, Any] = {name: store.get(name) for name in names}
         found["report_interval_s"] = float(store.get("interval_s") or 30)
         found["enrolled"] = store.get("key") is not None
+        found["pending"] = store.get("pending") is not None
         found["retired"] = store.get("retired") is not None
         found.update(store.counts())
     finally:

@@ -10,7 +10,7 @@ import socket
 import time
 import uuid
 from http.client import HTTPConnection
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from moorage_agent import __version__, keytext
 from moorage_agent.store import Store
@@ -31,6 +31,18 @@ class Trust(NamedTuple):
 
     ca_pem: Optional[str] = None
     pin: Optional[str] = None
+
+
+class Pending(NamedTuple):
+    """What a device was set up with that has not met its server yet."""
+
+    server: str
+    token: str
+    trust: Trust
+
+    def text(self) -> str:
+        """Write it down."""
+        return json.dumps([self.server, self.token, list(self.trust)])
 
 
 def is_enrolled(store: Store, server: str, token: Optional[str]) -> bool:
@@ -61,6 +73,22 @@ def enrol(  # noqa: PLR0913 - what a person may say about enrolling
         ValueError: the token is mistyped.
 
     """
+    key, body = request(store, token, name)
+    answer = _ask(transport, body)
+    told = answer.body or {}
+    if answer.status != 200 or not told.get("device_id"):
+        raise NotEnrolled(_explain(answer))
+    remember(store, told, Pending(server, token, trust), key)
+    return told
+
+
+def request(store: Store, token: str, name: Optional[str] = None) -> Tuple[str, bytes]:
+    """Return the key to propose, which is on disk by now, and the body that redeems the token.
+
+    Raises:
+        ValueError: the token is mistyped.
+
+    """
     kind = keytext.kind_of(token)
     key = _proposed_key(store, token)
     body: Dict[str, Any] = {"device_key": key, "device": _about(name)}
@@ -71,27 +99,48 @@ def enrol(  # noqa: PLR0913 - what a person may say about enrolling
         body["install_token"] = token
     else:
         raise ValueError("this is a device's key; enrolling takes an inst_ or apt_ token")
-    answer = _ask(transport, json.dumps(body).encode("utf-8"))
-    told = answer.body or {}
-    if answer.status != 200 or not told.get("device_id"):
-        raise NotEnrolled(_explain(answer))
+    return key, json.dumps(body).encode("utf-8")
+
+
+def remember(store: Store, told: Dict[str, Any], by: Pending, proposed_key: str) -> None:
+    """Remember what the server answered; the key that was proposed is the agent's from now on.
+
+    All at once: there is no state between not enrolled and enrolled.
+    """
     device_id = str(told["device_id"])
     store.enrolled(
         anew=store.get("device_id") not in (None, device_id),
-        key=_given_key(told) or key,
+        key=_given_key(told) or proposed_key,
         proposed_key=None,
         proposed_for=None,
-        redeemed_token=_digest(token),
+        redeemed_token=_digest(by.token),
         # The address that was given, not the one in the answer: a key goes where its owner says.
-        server=server,
+        server=by.server,
         device_id=device_id,
         workspace=str(told.get("workspace", "")),
         interval_s=str(told.get("report_interval_s", 30)),
+        pending=None,
         retired=None,
         last_error=None,
-        **trust._asdict(),
+        **by.trust._asdict(),
     )
-    return told
+
+
+def pending(store: Store) -> Optional[Pending]:
+    """Return what waits for the first contact, if anything does."""
+    text = store.get("pending")
+    if text is None:
+        return None
+    server, token, trust = json.loads(text)
+    return Pending(server, token, Trust(*trust))
+
+
+def set_up(store: Store, wanted: Pending, interval_s: Optional[float]) -> None:
+    """Have the agent enrol at its first contact. For a device without a key, or a deleted one."""
+    values: Dict[str, Optional[str]] = {"pending": wanted.text(), "key": None, "retired": None}
+    if interval_s is not None:
+        values["interval_s"] = str(interval_s)
+    store.put(last_error=None, **values)
 
 
 def _proposed_key(store: Store, token: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from moorage_agent import __version__, answers, bodies, clock, config, facts, keytext, step
 from moorage_agent import configs as told_configs
+from moorage_agent import enrol as enrolling
 from moorage_agent.commands import Runner
 from moorage_agent.logs import Collector, log, set_level
 from moorage_agent.outbox import Row
@@ -64,6 +65,7 @@ class Agent:
         self._facts = facts.Teller(folder)
         self._configs = told_configs.Teller(store.configs)
         self._runner = Runner(store, collector, why_no_restart=why_no_restart)
+        self._proposed_key = ""
         self._under_way: Dict[str, Waiting] = {}
         self._unsaved: List[Row] = []
         self._disk_fails = False
@@ -89,6 +91,8 @@ class Agent:
             step.Wait: self._wait,
             step.Fetch: self._fetch,
             step.Keep: self._keep_config,
+            step.Enrol: self._enrol,
+            step.Join: self._join,
             step.Note: self._note,
             step.Stop: self._retire,
         }
@@ -203,13 +207,14 @@ class Agent:
             urgent=self._urgent or self._store.results.waits(),
             backlog=self._store.has_rows_before(self._past_before(now)),
             settled_revision=self._store.configs.settled_revision(),
+            enrolled=self._store.get("key") is not None,
         )
 
     def _past_before(self, now: clock.Instant) -> float:
         return now.steady - max(_PAST_INTERVALS * self._state.interval_s, _PAST_LEAST_S)
 
-    def _stored_identity(self) -> Tuple[Optional[str], Optional[str]]:
-        return self._store.get("server"), self._store.get("key")
+    def _stored_identity(self) -> Tuple[Optional[str], ...]:
+        return self._store.get("server"), self._store.get("key"), self._store.get("pending")
 
     def _on_other_identity(self) -> None:
         self.enrolled_anew = True
@@ -239,6 +244,8 @@ class Agent:
         now, luck = clock.now().steady, random.random()
         if isinstance(outcome, Unreachable):
             return step.Failed(lane, now, str(outcome), luck)
+        if isinstance(about, step.Enrol):
+            return answers.enrolment_by(outcome, now=now, luck=luck)
         if isinstance(about, step.Wait):
             return answers.told_by(outcome, now=now, luck=luck, is_new=self._runner.is_new)
         if isinstance(about, step.Fetch):
@@ -268,12 +275,12 @@ class Agent:
                     self._state, _ = step.step(self._state, failed)
 
     def _note_failure(self, message: step.Message) -> None:
-        if getattr(message, "lane", None) == CONTROL:
+        if getattr(message, "lane", None) == CONTROL and self._store.get("key") is not None:
             return
         if isinstance(message, step.Failed):
             self.failure = message.reason
         elif isinstance(message, step.KeyRefused):
-            self.failure = "the server refuses this device's key"
+            self.failure = message.reason or "the server refuses this device's key"
         elif isinstance(message, step.Forked) and self._state.lanes[message.lane].failures:
             self.failure = "the server has another history of this store again and again"
 
@@ -331,13 +338,16 @@ class Agent:
         self._request(lane, Request("POST", "/v1/reports", waiting.body, headers, waiting))
 
     def _request(self, lane: str, request: Request) -> None:
-        server, key = identity = self._stored_identity()
-        if identity != self._identity or server is None:
+        identity = self._stored_identity()
+        if identity != self._identity:
             # Enrolled anew in between: the new key is not for this connection's server.
             self._on_other_identity()
             return
-        headers = {"Authorization": "Bearer %s" % key, **request.headers}
-        self._senders[lane].send(request._replace(headers=headers))
+        key = identity[1]
+        if key is not None:
+            headers = {"Authorization": "Bearer %s" % key, **request.headers}
+            request = request._replace(headers=headers)
+        self._senders[lane].send(request)
 
     def _settle(self, effect: step.Settle, now: clock.Instant) -> None:
         lane = effect.lane
@@ -363,6 +373,21 @@ class Agent:
         digest = self._store.configs.digest()
         headers = {} if digest is None else {"If-None-Match": '"%s"' % digest}
         self._request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
+
+    def _enrol(self, effect: step.Enrol, _now: clock.Instant) -> None:
+        pending = enrolling.pending(self._store)
+        if pending is not None:
+            self._proposed_key, body = enrolling.request(self._store, pending.token)
+            self._request(CONTROL, Request("POST", "/v1/enroll", body, {}, effect))
+
+    def _join(self, effect: step.Join, _now: clock.Instant) -> None:
+        pending = enrolling.pending(self._store)
+        if pending is None or self._stored_identity() != self._identity:
+            self._on_other_identity()
+            return
+        enrolling.remember(self._store, effect.told, pending, self._proposed_key)
+        self._identity = self._stored_identity()
+        self._urgent = True
 
     def _keep_config(self, effect: step.Keep, _now: clock.Instant) -> None:
         self._store.configs.keep(effect.config)

@@ -97,7 +97,8 @@ class Tick:
 
     ``waiting`` says per lane whether a report is made and not acknowledged; ``urgent`` that
     something happened which should not wait for the interval; ``backlog`` that there are rows too
-    old for the live lane; ``settled_revision`` which config needs no fetching.
+    old for the live lane; ``settled_revision`` which config needs no fetching; ``enrolled`` that
+    there is a key to report with.
     """
 
     now: float
@@ -105,6 +106,7 @@ class Tick:
     urgent: bool = False
     backlog: bool = False
     settled_revision: Optional[int] = None
+    enrolled: bool = True
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,25 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Enrolled:
+    """The server took the token this device was set up with; ``told`` is its answer."""
+
+    now: float
+    told: Dict[str, Any]
+    interval_s: Optional[float]
+
+
+@dataclass(frozen=True)
 class KeyRefused:
-    """401 or 403: the server does not know this key, or not any more, or not yet again."""
+    """401 or 403: the server does not know this key, or not any more, or not yet again.
+
+    ``reason`` says it of a token.
+    """
 
     lane: str
     now: float
     luck: float
+    reason: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +215,7 @@ Message = Union[
     Acknowledged,
     Told,
     Fetched,
+    Enrolled,
     Failed,
     KeyRefused,
     Forked,
@@ -282,6 +298,19 @@ class Fetch:
 
 
 @dataclass(frozen=True)
+class Enrol:
+    """Redeem the token this device was set up with."""
+
+
+@dataclass(frozen=True)
+class Join:
+    """Remember what enrolling gave; from now on there is a key."""
+
+    told: Dict[str, Any]
+    lane: str = CONTROL
+
+
+@dataclass(frozen=True)
 class Keep:
     """Keep a config document and do as it says, or remember that it is of no use."""
 
@@ -303,7 +332,20 @@ class Stop:
 
 
 Effect = Union[
-    Measure, Compose, Send, Settle, ResolveFork, SetAside, Run, Wait, Fetch, Keep, Note, Stop
+    Measure,
+    Compose,
+    Send,
+    Settle,
+    ResolveFork,
+    SetAside,
+    Run,
+    Wait,
+    Fetch,
+    Keep,
+    Enrol,
+    Join,
+    Note,
+    Stop,
 ]
 
 
@@ -327,7 +369,7 @@ def _on_trouble(
     if isinstance(message, Superseded):
         pass  # what it held is in the new epoch, and the next tick sends it
     elif isinstance(message, Failed):
-        lane, effects = _after_failure(lane, message)
+        lane, effects = _after_failure(lane, message, alone=state.told_revision is None)
     elif isinstance(message, KeyRefused):
         lane, effects = _after_refusal(lane, message)
     elif isinstance(message, Forked):
@@ -349,7 +391,7 @@ def _on_tick(state: State, tick: Tick) -> Tuple[State, List[Effect]]:
         # Samples are taken on time whether or not the network is there.
         effects.append(Measure())
         state = replace(state, next_report_at=_next_due(state, tick.now))
-    for name in (LIVE, BACKFILL):
+    for name in (LIVE, BACKFILL) if tick.enrolled else ():
         lane = state.lanes[name]
         if lane.in_flight or tick.now < lane.not_before:
             continue
@@ -369,9 +411,13 @@ def _on_tick(state: State, tick: Tick) -> Tuple[State, List[Effect]]:
 
 
 def _question(state: State, tick: Tick) -> Optional[Effect]:
-    """Return what to ask the server now, once a report has reached it."""
+    """Return what to ask the server now: for a key; once a report has reached it for more."""
     lane, revision = state.lanes[CONTROL], state.told_revision
-    if revision is None or lane.in_flight or tick.now < lane.not_before:
+    if lane.in_flight or tick.now < lane.not_before:
+        return None
+    if not tick.enrolled:
+        return Enrol()
+    if revision is None:
         return None
     if revision != tick.settled_revision:
         return Fetch()
@@ -437,6 +483,12 @@ def _on_fetched(state: State, message: Fetched) -> Tuple[State, List[Effect]]:
     return state, effects
 
 
+def _on_enrolled(state: State, message: Enrolled) -> Tuple[State, List[Effect]]:
+    state = _with(state, CONTROL, Lane(not_before=state.asked_at + ASK_AGAIN_S))
+    state = _at_interval(state, message.interval_s, message.now)
+    return state, [Join(message.told), Note("info", "enrolled with the server")]
+
+
 def _asked(state: State, commands: Tuple[Command, ...], now: float, *, again: bool) -> List[Effect]:
     """Heed commands. Whether one expired the server's clock says; this device's may be off."""
     server_now = None if state.server_ahead_s is None else now + state.server_ahead_s
@@ -448,15 +500,16 @@ def _asked(state: State, commands: Tuple[Command, ...], now: float, *, again: bo
     return effects
 
 
-def _after_failure(lane: Lane, message: Failed) -> Tuple[Lane, List[Effect]]:
+def _after_failure(lane: Lane, message: Failed, *, alone: bool) -> Tuple[Lane, List[Effect]]:
     # Full jitter: a fleet that was cut off comes back spread.
     pause = _longest_pause(lane) * message.luck
     if message.retry_after_s is not None:
         pause += min(max(message.retry_after_s, 0.0), LONGEST_REFUSED_PAUSE_S)
     effects: List[Effect] = []
     if lane.failures == 0 and message.lane == CONTROL:
-        # Nothing is late by that yet: commands come with the answers to reports as well.
-        effects.append(Note("info", "cannot ask the server: " + message.reason))
+        # Once there are reports nothing is late by that: their answers bring commands as well.
+        text = "cannot ask the server: " + message.reason
+        effects.append(Note("warning" if alone else "info", text))
     elif lane.failures == 0:
         effects.append(Note("warning", "cannot deliver: " + message.reason))
     lane = replace(lane, failures=lane.failures + 1, not_before=message.now + pause)
@@ -467,7 +520,9 @@ def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[Effect]]
     longest = min(FIRST_REFUSED_PAUSE_S * 2 ** min(lane.refusals, 10), LONGEST_REFUSED_PAUSE_S)
     pause = longest * (0.5 + message.luck / 2)
     effects: List[Effect] = []
-    if lane.refusals == 0 and message.lane != CONTROL:
+    if lane.refusals == 0 and message.reason is not None:
+        effects.append(Note("error", message.reason))
+    elif lane.refusals == 0 and message.lane != CONTROL:
         effects.append(
             Note(
                 "error",
@@ -497,5 +552,6 @@ _DECISIONS: Dict[type, Callable[[State, Any], Tuple[State, List[Effect]]]] = {
     Acknowledged: _on_acknowledged,
     Told: _on_told,
     Fetched: _on_fetched,
+    Enrolled: _on_enrolled,
     Retired: _on_retired,
 }

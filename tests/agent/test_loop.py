@@ -242,7 +242,7 @@ def test_enrolling_anew_while_it_runs_makes_the_agent_begin_again(server, folder
 def test_a_disk_that_is_full_for_a_while_costs_neither_the_agent_nor_a_row(
     server, folder, monkeypatch
 ):
-    real, fails = Store.add, [True]
+    real, fails, lines = Store.add, [True], []
 
     def add(self, rows):
         if fails[0]:
@@ -253,10 +253,11 @@ def test_a_disk_that_is_full_for_a_while_costs_neither_the_agent_nor_a_row(
 
     def mended():
         fails[0] = not server.accepted
-        return len(server.rows("events")) == 1 and server.rows("telemetry")
+        lines[:] = [row["message"] for row in server.rows("logs")]
+        return any("can be written again" in line for line in lines) and server.rows("telemetry")
 
     run(folder, server, mended)
-    lines = [row["message"] for row in server.rows("logs")]
+    assert len(server.rows("events")) == 1
     assert any("disk is full" in line for line in lines)
     assert any("can be written again" in line for line in lines)
 
