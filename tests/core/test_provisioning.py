@@ -175,11 +175,11 @@ async def test_a_proposed_key_that_is_none_spends_no_token(db, owner, key):
 
 
 @on_sqlite
-@pytest.mark.parametrize("token", ["", "x", new_key_text("inst"), new_key_text("adk"), "ü" * 99])
-async def test_a_token_nobody_made_is_refused(db, owner, token):
-    assert await code_of(enroll(db, token, new_key())) == "token_invalid"
-    async with db.read() as tx:
-        assert await code_of(provisioning.check_install_token(tx, token)) == "not_found"
+async def test_a_token_nobody_made_is_refused(db, owner):
+    for token in ("", "x", new_key_text("inst"), new_key_text("adk"), "ü" * 99):
+        assert await code_of(enroll(db, token, new_key())) == "token_invalid"
+        async with db.read() as tx:
+            assert await code_of(provisioning.check_install_token(tx, token)) == "not_found"
 
 
 @on_sqlite
