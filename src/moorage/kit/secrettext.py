@@ -2,6 +2,9 @@
 
 import re
 
+# Stands where a secret is not shown. No secret is this text, so one that comes back is noticed.
+MASK = "********"
+
 SECRET_NAMES = frozenset(
     (
         "password",
@@ -24,6 +27,11 @@ _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
 def is_secret_name(name: str) -> bool:
     """Whether a key's name says that its value is a secret."""
     return name.lower() in SECRET_NAMES
+
+
+def with_masked_userinfo(text: str) -> str:
+    """Put the mask where user and password of every URL in a text stand."""
+    return _USERINFO.sub(rf"\1{MASK}@", text)
 
 
 def without_userinfo(text: str) -> str:

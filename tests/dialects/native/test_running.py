@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dialects.native_kit import Api, problem_of
+from dialects.native_kit import Api, pointers_of, problem_of
 
 
 async def post(api: Api, path: str, body: dict | None = None):
@@ -209,3 +209,24 @@ async def test_a_key_can_be_disabled_protected_and_rolled(api):
     problem_of(await change({"protected": False}), 403, "key_protected")
     problem_of(await post(api, f"{path}/roll"), 409, "key_protected")
     problem_of(await api.client.delete(path, headers=api.auth()), 409, "key_protected")
+
+
+async def test_a_mask_that_comes_back_takes_no_secrets_place(api):
+    made = await api.make()
+    secret = {
+        "services": {"s": {"environment_variables": {"A": "hush"}, "registry": {"token": "hush"}}},
+        "streams": {"c": {"source": "rtsp://user:hush@10.0.0.9/live"}},
+    }
+    assert (await patch_config(api, made["id"], secret)).is_success
+    narrow = await api.key("config:read", "config:write")
+    headers = api.auth(narrow["key"])
+    path = f"/v1/devices/{made['id']}/config"
+    shown = (await api.client.get(path, headers=headers)).json()["own"]
+    assert "hush" not in str(shown)
+    for part, pointer in (
+        ({"services": shown["services"]}, "/services/s/environment_variables/A"),
+        ({"streams": shown["streams"]}, "/streams/c/source"),
+    ):
+        refused = await api.client.patch(path, json=part, headers=headers)
+        assert pointers_of(problem_of(refused, 422, "invalid")) == [pointer]
+    assert (await api.read(path))["own"] == secret

@@ -9,7 +9,7 @@ from moorage.core.config.model import Applied, Document, Layer, Merged
 from moorage.core.devices import DEFAULT_INTERVAL_S
 from moorage.core.errors import invalid
 from moorage.kit.jsonvalue import escape_pointer
-from moorage.kit.secrettext import is_secret_name, without_userinfo
+from moorage.kit.secrettext import MASK, is_secret_name, with_masked_userinfo
 
 BASE_LAYER = "base"
 WORKSPACE_LAYER = "workspace"
@@ -107,9 +107,6 @@ def changed_pointers(before: Document, after: Document, at: str = "") -> list[st
     return found
 
 
-MASK = "********"
-
-
 def masked(document: Document) -> dict[str, Any]:
     """Return a document whose secrets cannot be read from it.
 
@@ -135,7 +132,7 @@ def _masked(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_masked(part) for part in value]
-    return without_userinfo(value) if isinstance(value, str) else value
+    return with_masked_userinfo(value) if isinstance(value, str) else value
 
 
 def _forget(origins: dict[str, str], pointer: str) -> None:
@@ -179,10 +176,27 @@ def check_document(document: Document) -> None:
             continue
         for key, value in part.items():
             _check_entry(name, f"/{name}/{escape_pointer(key)}", value)
+    _check_unmasked(document, "")
     interval_of(document)
     level = document["config"].get("log_level", "info")
     if level not in _LOG_LEVELS:
         raise invalid("/config/log_level", f"log_level is one of {', '.join(_LOG_LEVELS)}")
+
+
+def _check_unmasked(value: Any, pointer: str) -> None:
+    """Refuse a mask that came back: it would take the secret's place."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _check_unmasked(part, f"{pointer}/{escape_pointer(key)}")
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            _check_unmasked(part, f"{pointer}/{number}")
+    elif isinstance(value, str) and MASK in value:
+        raise invalid(
+            pointer,
+            f"{MASK} is what was shown in a secret's place; leave the value out to keep it, or "
+            "send the secret itself",
+        )
 
 
 def _check_entry(part: str, pointer: str, entry: Any) -> None:
