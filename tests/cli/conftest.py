@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
+from cli.prestarted import Prestarted
 from support.server import ServerProcess
-
-WITHIN_S = 60
 
 
 @dataclass
@@ -23,6 +22,7 @@ class Cli:
     home: Path
     url: str
     key: str
+    prestarted: Prestarted
     env: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -37,15 +37,7 @@ class Cli:
         }
 
     def run(self, *arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "moorage.cli", *map(str, arguments)],
-            env=self.environment(),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
-        )
+        done = self.prestarted.run([*map(str, arguments)], self.environment(), stdin)
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
 
@@ -88,6 +80,13 @@ def _is_setting(name: str) -> bool:
 
 
 @pytest.fixture(scope="session")
+def prestarted() -> Iterator[Prestarted]:
+    started = Prestarted()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[ServerProcess]:
     process = ServerProcess(
         tmp_path_factory.mktemp("server"), env={"MOORAGE_RATE_LIMITS": "off"}
@@ -103,9 +102,9 @@ def keys(server, request) -> dict[str, Any]:
 
 
 @pytest.fixture
-def anonymous(server, keys, tmp_path) -> Cli:
+def anonymous(server, keys, tmp_path, prestarted) -> Cli:
     """Nobody logged in yet."""
-    return Cli(tmp_path / "home", server.base_url, keys["api_key"])
+    return Cli(tmp_path / "home", server.base_url, keys["api_key"], prestarted)
 
 
 @pytest.fixture

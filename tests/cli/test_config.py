@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cli.devices import asked, made
 from moorage.cli.owner.editing import CannotSay, patch_of
+from sdk.wire import Wire
 
 
 def own_of(cli, device):
@@ -247,6 +248,18 @@ def test_history_diff_and_rollback(cli):
     assert asked(cli, path)["document"]["config"]["log_level"] == "info"
     cli.refused(3, "device", "config", "rollback", "history", "77")
     cli.refused(2, "device", "config", "diff", "history")
+
+
+def test_a_rollback_is_guarded_by_what_was_read(cli):
+    box = made(cli, "guarded")
+    path = f"devices/{box.id}/config"
+    asked(cli, path, "PATCH", {"config": {"log_level": "debug"}})
+    digest = asked(cli, path)["digest"]
+    with Wire(cli.url) as wire:
+        cli.env = {"MOORAGE_URL": wire.url, "MOORAGE_API_KEY": cli.key}
+        cli.ok("device", "config", "rollback", box.id, "1")
+        (sent,) = [headers for method, _, headers in wire.seen if method == "POST"]
+    assert sent["if-match"] == f'"{digest}"'
 
 
 def test_diff_applied_compares_with_what_the_device_proved(cli):

@@ -1,5 +1,6 @@
 """Devices by what people call them: listed, shown, made; and how a script is told."""
 
+import json
 import re
 
 import httpx
@@ -61,6 +62,13 @@ def test_a_device_is_found_by_id_reference_and_unique_name(cli):
 def test_a_name_is_whole_and_a_part_of_it_stands_for_nothing(cli):
     cli.ok("device", "create", "warehouse door")
     assert "warehouse" in cli.refused(3, "device", "get", "warehouse")
+
+
+@pytest.mark.parametrize("name", ["100%_[a]*", "a/b?c#d&e", "Tür ¼ 東", "--dashed", "'\\"])
+def test_any_name_can_be_asked_for(cli, name):
+    made = json.loads(cli.ok("device", "create", "--json", "--", name))
+    assert of_server(cli, f"devices/{made['id']}")["name"] == name
+    assert json.loads(cli.ok("device", "get", "--json", "--", name))["id"] == made["id"]
 
 
 def test_a_name_of_several_devices_lists_them_and_is_refused(cli):

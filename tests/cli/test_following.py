@@ -132,6 +132,17 @@ def test_following_prints_each_line_once_also_equal_ones_and_late_ones(cli, foll
     assert sorted(printed) == sorted(expected)
 
 
+def test_a_late_line_behind_pages_of_lines_that_were_seen_is_found_too(cli, follow):
+    box = made(cli, "deep")
+    box.log(*(f"many {n}" for n in range(600)))
+    followed = follow("device", "logs", "deep", "-f", "--limit", "1", "--every", "0.5")
+    followed.until("many")
+    box.log("late", at=rfc3339(datetime.now(UTC) - timedelta(minutes=2)))
+    followed.until("late")
+    assert followed.end() == 0
+    assert len(followed.lines) == 2
+
+
 def test_following_begins_with_the_last_lines_only(cli, follow):
     box = made(cli, "long")
     for n in range(5):
