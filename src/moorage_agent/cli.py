@@ -254,7 +254,7 @@ def _agent(
         folder,
         collector,
         boot_id=boot_id,
-        transport=lambda: Transport(server, ca_pem=trust.ca_pem, pin=trust.pin),
+        transport=Transport(server, ca_pem=trust.ca_pem, pin=trust.pin).twin,
         why_no_restart=restart.why_not,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import hashlib
 import hmac
@@ -81,6 +82,15 @@ class Transport:
         self._used_at = 0.0
         # This machine's address on the way to the server; read by other threads.
         self.local_address: Optional[str] = None
+
+    def twin(self) -> Transport:
+        """Return one for another thread, to the same server with the same trust.
+
+        They share what was read of certificates, which is most of what a transport weighs.
+        """
+        other = copy.copy(self)
+        other._connection = None  # noqa: SLF001 - one of us
+        return other
 
     def post(self, path: str, body: bytes, headers: Optional[Dict[str, str]] = None) -> Answer:
         """Send a JSON body; return whatever was answered. Raises Unreachable."""

@@ -171,6 +171,13 @@ class Commands(RuleBasedStateMachine):
         if request is not None:
             self.hear(lane, request, self.answer(request))
 
+    @rule()
+    def all_goes_well_for_a_while(self) -> None:
+        for _ in range(4):
+            for lane in LANES:
+                self.an_answer_arrives(lane)
+            self.time_passes(1.0)
+
     @rule(lane=LANE)
     def a_request_is_lost(self, lane) -> None:
         request = self.requests.pop(lane, None)
@@ -199,7 +206,7 @@ class Commands(RuleBasedStateMachine):
     def the_power_goes(self) -> None:
         self.end()
 
-    @rule(commits=st.integers(1, 8), after=st.booleans())
+    @rule(commits=st.integers(1, 4), after=st.booleans())
     def the_power_will_go(self, commits, after) -> None:
         self.connection.commits_left, self.connection.after = commits, after
 
@@ -259,7 +266,7 @@ def marks_in(report) -> list[str]:
 
 TestCommands = Commands.TestCase
 TestCommands.settings = settings(
-    max_examples=30,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
