@@ -120,6 +120,23 @@ def test_a_deleted_device_with_its_own_key_is_gone(fleet):
     assert isinstance(error, sdk.Gone)
 
 
+def test_a_provisioning_token_from_its_making_to_its_end(fleet):
+    made = fleet.call(
+        lambda c: c.provisioning_tokens.create("shelf", max_uses=3, policy="new", tags=["a"])
+    )
+    assert made.token.startswith("apt_")
+    assert made.token not in repr(made)
+    assert made.expires_at is not None
+    got = fleet.call(lambda c: c.provisioning_tokens.get(made.id))
+    assert (got.name, got.max_uses, got.policy, got.tags) == ("shelf", 3, "new", ("a",))
+    for_ever = fleet.call(lambda c: c.provisioning_tokens.create("ever", expires_in_s=None))
+    assert for_ever.expires_at is None
+    fleet.call(lambda c: c.provisioning_tokens.revoke(made.id))
+    listed = {one.id: one for one in fleet.rows(lambda c: c.provisioning_tokens.iterate())}
+    assert listed[made.id].revoked_at is not None
+    assert listed[for_ever.id].revoked_at is None
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

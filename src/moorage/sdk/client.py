@@ -9,7 +9,7 @@ from moorage.sdk.answers import Retries
 from moorage.sdk.config import DeviceConfig, WorkspaceConfig
 from moorage.sdk.devices import Devices
 from moorage.sdk.drivers import AsyncDriver, SyncDriver, options
-from moorage.sdk.keys import Audit, Keys
+from moorage.sdk.keys import Audit, Keys, ProvisioningTokens
 from moorage.sdk.running import Commands, Streams
 
 TIMEOUT_S = 30.0
@@ -49,6 +49,7 @@ class Moorage:
         self.commands: Commands[SyncDriver] = Commands(self._driver)
         self.streams: Streams[SyncDriver] = Streams(self._driver)
         self.keys: Keys[SyncDriver] = Keys(self._driver)
+        self.provisioning_tokens: ProvisioningTokens[SyncDriver] = ProvisioningTokens(self._driver)
         self.audit: Audit[SyncDriver] = Audit(self._driver)
 
     def __repr__(self) -> str:
@@ -106,6 +107,7 @@ class AsyncMoorage:
         self.commands: Commands[AsyncDriver] = Commands(self._driver)
         self.streams: Streams[AsyncDriver] = Streams(self._driver)
         self.keys: Keys[AsyncDriver] = Keys(self._driver)
+        self.provisioning_tokens: ProvisioningTokens[AsyncDriver] = ProvisioningTokens(self._driver)
         self.audit: Audit[AsyncDriver] = Audit(self._driver)
 
     def __repr__(self) -> str:

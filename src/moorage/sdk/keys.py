@@ -1,10 +1,17 @@
-"""``client.keys``, ``client.audit``: who may do what, and who did."""
+"""``client.keys``, ``client.provisioning_tokens``, ``client.audit``: who may what, and who did."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from moorage.sdk.calls import Call, D, Paged, Resource
-from moorage.sdk.models import ApiKey, ApiKeyMade, AuditEntry
+from moorage.sdk.devices import KEEP, Keep
+from moorage.sdk.models import (
+    ApiKey,
+    ApiKeyMade,
+    AuditEntry,
+    ProvisioningToken,
+    ProvisioningTokenMade,
+)
 from moorage.sdk.requests import (
     LARGEST_PAGE,
     Listing,
@@ -70,6 +77,42 @@ class Keys(Resource[D]):
     def revoke(self, key_id: str) -> Request[ApiKey]:
         """Revoke a key, at once and for good. Raises NotFound."""
         return change(ApiKey, "DELETE", path_of("api-keys", key_id))
+
+
+class ProvisioningTokens(Resource[D]):
+    """Tokens that many devices enrol with."""
+
+    @Paged
+    def iterate(self, *, page_size: int = LARGEST_PAGE) -> Listing[ProvisioningToken]:
+        """List the tokens of the caller's mode, newest first, revoked ones too."""
+        return Listing(ProvisioningToken, "/v1/provisioning-tokens", (), page_size)
+
+    @Call
+    def get(self, token_id: str) -> Request[ProvisioningToken]:
+        """Return one token, without its text. Raises NotFound."""
+        return get(ProvisioningToken, path_of("provisioning-tokens", token_id))
+
+    @Call
+    def create(  # noqa: PLR0913 - the fields of a token
+        self,
+        name: str,
+        *,
+        expires_in_s: int | Keep | None = KEEP,
+        max_uses: int | None = None,
+        policy: str | None = None,
+        tags: Sequence[str] = (),
+        type: str | None = None,  # noqa: A002 - named as the API names it
+    ) -> Request[ProvisioningTokenMade]:
+        """Make a token; ``expires_in_s`` None means never, left out the server's own. Invalid."""
+        body = body_of(name=name, max_uses=max_uses, policy=policy, tags=list(tags), type=type)
+        if expires_in_s is not KEEP:
+            body["expires_in_s"] = expires_in_s
+        return post(ProvisioningTokenMade, "/v1/provisioning-tokens", body)
+
+    @Call
+    def revoke(self, token_id: str) -> Request[ProvisioningToken]:
+        """End a token; devices that used it stay. Raises NotFound."""
+        return change(ProvisioningToken, "DELETE", path_of("provisioning-tokens", token_id))
 
 
 class Audit(Resource[D]):

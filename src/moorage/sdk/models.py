@@ -282,6 +282,38 @@ class ApiKeyMade(ApiKey):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProvisioningToken:
+    """A token that many devices enrol with, never its text.
+
+    ``policy`` says what becomes of hardware that is known already: reject, replace or new. ``tags``
+    and ``type`` are for each device it makes.
+    """
+
+    id: str
+    name: str
+    live_mode: bool
+    policy: str
+    max_uses: int | None = None
+    use_count: int
+    tags: tuple[str, ...] = ()
+    type: str | None = None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvisioningTokenMade(ProvisioningToken):
+    """A token just made: its text and the line to paste, shown once; None when ``replayed``."""
+
+    token: str | None = field(default=None, repr=False)
+    install_command: str | None = field(default=None, repr=False)
+    replayed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditEntry:
     """Who changed what."""
 
