@@ -74,7 +74,8 @@ def database_url(engine, request, tmp_path) -> Iterator[str]:
     server = request.getfixturevalue("postgres")
     template = request.getfixturevalue("postgres_template")
     name = f"test_{next(_numbers)}"
-    server.run_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    # File by file, for nothing writes to the template: half the time of going through the log.
+    server.run_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server.url(name)
     server.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 

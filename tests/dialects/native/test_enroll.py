@@ -117,7 +117,8 @@ async def test_a_provisioning_token_nobody_made_is_refused_as_invalid(api):
 @on_sqlite
 async def test_an_install_token_is_no_provisioning_token(api):
     made = await api.make()
-    answer = await enroll(api, provisioning_token=made["install_token"])
+    hardware = {"device_id": "box-1"}
+    answer = await enroll(api, provisioning_token=made["install_token"], device=hardware)
     problem_of(answer, 401, "token_invalid")
     assert (await enroll(api, install_token=made["install_token"])).status_code == 200
 

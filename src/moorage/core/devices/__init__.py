@@ -9,7 +9,7 @@ from moorage.core.devices.model import (
     Sort,
     Status,
 )
-from moorage.core.devices.rules import DEFAULT_INTERVAL_S, DEFAULT_TYPE
+from moorage.core.devices.rules import DEFAULT_INTERVAL_S, DEFAULT_TYPE, check_tags, check_type
 from moorage.core.devices.service import (
     assign_interval,
     bury,
@@ -17,6 +17,7 @@ from moorage.core.devices.service import (
     counts,
     create,
     find_buried,
+    find_by_external_id,
     flag_clone,
     forget,
     get,
@@ -32,6 +33,7 @@ from moorage.core.devices.service import (
     record_facts,
     record_heartbeats,
     statuses,
+    take_external_id,
     unpurged_remains,
     update,
 )
@@ -48,10 +50,13 @@ __all__ = [
     "Status",
     "assign_interval",
     "bury",
+    "check_tags",
+    "check_type",
     "clear_clone_flag",
     "counts",
     "create",
     "find_buried",
+    "find_by_external_id",
     "flag_clone",
     "forget",
     "get",
@@ -67,6 +72,7 @@ __all__ = [
     "record_facts",
     "record_heartbeats",
     "statuses",
+    "take_external_id",
     "unpurged_remains",
     "update",
 ]

@@ -96,6 +96,18 @@ async def get_by_any_id(
     return await _get(tx, caller, device_id)
 
 
+async def find_by_external_id(tx: Tx, caller: Caller, external_id: str) -> Device | None:
+    """Return the device that brought this id along, in the caller's workspace and mode."""
+    caller.require(Scope.DEVICE_READ)
+    found = await store.find_id_by_external(tx, caller.workspace_id, external_id, live=caller.live)
+    return None if found is None else await _get(tx, caller, found)
+
+
+async def take_external_id(tx: Tx, device: Device) -> None:
+    """Take from a record the id its hardware brought along: the hardware has another record now."""
+    await store.update(tx, device.workspace_id, device.id, {"external_id": None})
+
+
 async def is_foreign(tx: Tx, caller: Caller, device_id: str) -> bool:
     """Whether the id is a device of another workspace: for the one API that tells this apart."""
     return await store.workspace_of(tx, device_id) not in (None, caller.workspace_id)

@@ -42,6 +42,21 @@ def check_asked(asked: Asked, workspace: Workspace) -> None:
         raise invalid("/device_name", "the name of an ai1 device holds a letter or a digit")
 
 
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_LIKE_OURS = re.compile(r"dev_[0-9a-f]{24}")
+
+
+def check_external_id(text: str) -> None:
+    """Raise DomainError ``invalid`` unless a device can bring this id along for itself."""
+    if not _EXTERNAL_ID.fullmatch(text):
+        raise invalid(
+            "/device/device_id",
+            "device_id is 1 to 128 letters, digits and . _ : - that the hardware keeps",
+        )
+    if _LIKE_OURS.fullmatch(text):
+        raise invalid("/device/device_id", "device_id must not look like an id of this server's")
+
+
 def _require(workspace: Workspace, feature: Feature) -> None:
     if feature not in workspace.features:
         raise DomainError(

@@ -8,9 +8,18 @@ from moorage.core import audit, config, devices, events, keys, workspaces
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.devices import Device
 from moorage.core.errors import DomainError, Kind, invalid, not_found
-from moorage.core.provisioning import store
-from moorage.core.provisioning.model import Enrolled, InstallToken, OfflinePayload, Registered
+from moorage.core.provisioning import rules, store, token_store, tokens
+from moorage.core.provisioning.model import (
+    Enrolled,
+    InstallToken,
+    Newcomer,
+    OfflinePayload,
+    Policy,
+    ProvisioningToken,
+    Registered,
+)
 from moorage.core.provisioning.offline import Signer, sign_payload
+from moorage.core.provisioning.tokens import token_expired, token_invalid
 from moorage.kit.ids import key_text_prefix, new_id, new_key_text
 from moorage.storage import Row, Tx, UniqueViolation
 
@@ -146,36 +155,28 @@ async def _issue_token(
     return InstallToken(text, expires_at)
 
 
-def token_invalid() -> DomainError:
-    """Refuse a token without telling unknown from spent."""
-    return DomainError(
-        Kind.UNAUTHENTICATED,
-        "token_invalid",
-        "this token does not exist or was used already; ask the owner for a fresh one",
-    )
-
-
-def token_expired() -> DomainError:
-    """Refuse a token that is too old."""
-    return DomainError(
-        Kind.UNAUTHENTICATED,
-        "token_expired",
-        "this token has expired; ask the owner for a fresh one",
-    )
-
-
 async def check_install_token(tx: Tx, text: str) -> None:
-    """Raise unless the token could be redeemed now.
+    """Raise unless the token, for one device or for many, could be redeemed now.
 
     Raises:
         DomainError: ``not_found`` for an unknown or spent one, ``gone`` for an expired one.
 
     """
+    gone = DomainError(Kind.GONE, "token_expired", "this install token has expired")
+    many = await tokens.find_token(tx, text)
+    if many is not None:
+        try:
+            tokens.check_usable(tx, many)
+        except DomainError as error:
+            if error.code == "token_expired":
+                raise gone from None
+            raise not_found("install token (or it was used already)") from None
+        return
     row = await _find(tx, text)
     if row is None or row.spent_at is not None:
         raise not_found("install token (or it was used already)")
     if row.expires_at <= tx.now:
-        raise DomainError(Kind.GONE, "token_expired", "this install token has expired")
+        raise gone
 
 
 async def enroll(
@@ -191,11 +192,7 @@ async def enroll(
             ``invalid`` or ``conflict`` for the key.
 
     """
-    if device_key is not None and key_text_prefix(device_key) != DEVICE_KEY_PREFIX:
-        raise invalid(
-            "/device_key",
-            "a device key is adk_ + 40 random hex digits + the CRC-32 of all that as 8 hex digits",
-        )
+    _check_proposed(device_key)
     row = await _find(tx, token, lock=True)
     if row is None:
         raise token_invalid()
@@ -205,7 +202,7 @@ async def enroll(
         standing = await keys.find_by_text(tx, device_key)
         if standing is None or standing.revoked_at is not None:
             raise token_invalid()
-        return await _answer(tx, row, None)
+        return await _answer(tx, _ref(row), None)
     if row.expires_at <= tx.now:
         raise token_expired()
     return await _redeem(tx, row, device_key, told)
@@ -217,19 +214,130 @@ async def _find(tx: Tx, text: str, *, lock: bool = False) -> Row | None:
     return await store.find_by_digest(tx, keys.digest(text), lock=lock)
 
 
+def _ref(row: Row) -> DeviceRef:
+    return DeviceRef(row.device_id, row.workspace_id, row.live)
+
+
 async def _redeem(tx: Tx, row: Row, device_key: str | None, told: Mapping[str, Any]) -> Enrolled:
     text = device_key or new_key_text(DEVICE_KEY_PREFIX)
     if not await store.spend(tx, row.id, keys.digest(text)):
         raise token_invalid()
     caller = Caller(row.workspace_id, live=row.live, actor=f"install-token:{row.id}")
-    device = DeviceRef(row.device_id, row.workspace_id, row.live)
+    said = events.EventText("device.enrolled", "the device redeemed its install token")
+    await _let_in(tx, caller, _ref(row), text, told, said)
+    return await _answer(tx, _ref(row), None if device_key else text)
+
+
+async def provision(
+    tx: Tx,
+    *,
+    token: str,
+    device_key: str | None,
+    newcomer: Newcomer,
+    told: Mapping[str, Any],
+) -> Enrolled:
+    """Enrol a device by a token for many: its record is made, or found by its own id.
+
+    Spending the token, the record and its key are one transaction; a refusal spends nothing. The
+    same token with the same proposed key is answered again.
+
+    Raises:
+        DomainError: ``invalid``; ``unauthenticated`` with code ``token_invalid`` or
+            ``token_expired``; ``conflict`` with code ``device_exists`` for hardware that is known,
+            when the token's policy is to reject it.
+
+    """
+    _check_proposed(device_key)
+    rules.check_external_id(newcomer.external_id)
+    found = await tokens.find_token(tx, token)
+    actor = f"provisioning-token:{found.id}" if found else ""
+    if found is not None and device_key is not None:
+        standing = await keys.find_by_text(tx, device_key)
+        ours = standing is not None and standing.created_by == actor and standing.device_id
+        if standing is not None and ours and standing.revoked_at is None:
+            again = DeviceRef(str(standing.device_id), standing.workspace_id, standing.live)
+            return await _answer(tx, again, None)
+    usable = tokens.check_usable(tx, found)
+    caller = Caller(usable.workspace_id, live=usable.live, actor=actor)
+    known = await devices.find_by_external_id(tx, caller, newcomer.external_id)
+    if known is not None and usable.policy is Policy.REJECT:
+        raise device_exists(newcomer.external_id)
+    if not await token_store.spend(tx, usable.id):
+        raise token_invalid()
+    text = device_key or new_key_text(DEVICE_KEY_PREFIX)
+    if known is not None and usable.policy is Policy.REPLACE:
+        said = events.EventText(
+            "device.replaced", "the hardware enrolled again; its earlier key was revoked"
+        )
+        device = known.ref
+    else:
+        said = events.EventText("device.enrolled", "the device enrolled with a provisioning token")
+        device = await _newcomer_record(tx, caller, usable, newcomer, known)
+    await _let_in(tx, caller, device, text, told, said)
+    return await _answer(tx, device, None if device_key else text)
+
+
+async def _newcomer_record(
+    tx: Tx, caller: Caller, token: ProvisioningToken, newcomer: Newcomer, known: Device | None
+) -> DeviceRef:
+    if known is not None:
+        await devices.take_external_id(tx, known)
+        await keys.revoke_for_device(tx, caller, known.id, keep=None)
+        said = events.EventText(
+            "device.superseded", "its hardware enrolled as a new device; this record lost its key"
+        )
+        await events.record(tx, known.ref, said)
+    try:
+        made = await devices.create(
+            tx,
+            caller,
+            name=newcomer.name or newcomer.external_id,
+            type=token.device_type or devices.DEFAULT_TYPE,
+            tags=token.tags,
+            external_id=newcomer.external_id,
+        )
+    except DomainError as error:
+        if error.kind is Kind.CONFLICT:  # another one of the same id was a moment earlier
+            raise device_exists(newcomer.external_id) from None
+        raise
+    await config.create_first(tx, caller, made.ref, {})
+    return made.ref
+
+
+def device_exists(external_id: str) -> DomainError:
+    """Refuse hardware that is known already."""
+    return DomainError(
+        Kind.CONFLICT,
+        "device_exists",
+        f"a device with the id {external_id} is enrolled already; its owner can make a fresh "
+        "install token for it, or delete it",
+    )
+
+
+def _check_proposed(device_key: str | None) -> None:
+    if device_key is not None and key_text_prefix(device_key) != DEVICE_KEY_PREFIX:
+        raise invalid(
+            "/device_key",
+            "a device key is adk_ + 40 random hex digits + the CRC-32 of all that as 8 hex digits",
+        )
+
+
+async def _let_in(  # noqa: PLR0913 - what both ways of enrolling have in common
+    tx: Tx,
+    caller: Caller,
+    device: DeviceRef,
+    text: str,
+    told: Mapping[str, Any],
+    said: events.EventText,
+) -> None:
+    """Give a device its key, and take from it whatever opened it before."""
     try:
         made = await keys.issue(
             tx,
             caller,
-            name=f"Device: {row.device_id}",
-            live=row.live,
-            device_id=row.device_id,
+            name=f"Device: {device.device_id}",
+            live=device.live,
+            device_id=device.device_id,
             text=text,
         )
     except UniqueViolation:
@@ -238,29 +346,26 @@ async def _redeem(tx: Tx, row: Row, device_key: str | None, told: Mapping[str, A
             "device_key_taken",
             "this device key is in use already; make a new random one for each enrolment",
         ) from None
-    await keys.revoke_for_device(tx, caller, row.device_id, keep=made.key.id)
-    await store.void_unspent(tx, row.device_id)
+    await keys.revoke_for_device(tx, caller, device.device_id, keep=made.key.id)
+    await store.void_unspent(tx, device.device_id)
     await devices.clear_clone_flag(tx, device)
     if told:
         await devices.record_facts(tx, device, told)
-    await devices.mark_seen(tx, [row.device_id])
-    await audit.record(tx, caller, "device.enrolled", row.device_id, {"key_id": made.key.id})
-    await events.record(
-        tx, device, events.EventText("device.enrolled", "the device redeemed its install token")
-    )
-    return await _answer(tx, row, None if device_key else text)
+    await devices.mark_seen(tx, [device.device_id])
+    await audit.record(tx, caller, "device.enrolled", device.device_id, {"key_id": made.key.id})
+    await events.record(tx, device, said)
 
 
-async def _answer(tx: Tx, row: Row, device_key: str | None) -> Enrolled:
-    workspace = await workspaces.get(tx, row.workspace_id)
-    intervals = await devices.intervals(tx, [row.device_id])
-    revisions = await config.current_revisions(tx, [row.device_id])
+async def _answer(tx: Tx, device: DeviceRef, device_key: str | None) -> Enrolled:
+    workspace = await workspaces.get(tx, device.workspace_id)
+    intervals = await devices.intervals(tx, [device.device_id])
+    revisions = await config.current_revisions(tx, [device.device_id])
     return Enrolled(
-        device_id=row.device_id,
+        device_id=device.device_id,
         workspace=workspace.slug,
         device_key=device_key,
-        report_interval_s=intervals[row.device_id],
-        config_revision=revisions[row.device_id],
+        report_interval_s=intervals[device.device_id],
+        config_revision=revisions[device.device_id],
     )
 
 

@@ -29,6 +29,7 @@ from moorage.dialects.native import (
     routes_running,
     routes_setup,
     routes_stream,
+    routes_tokens,
     routes_workspaces,
 )
 from moorage.dialects.native.errors import broken, problem, unknown_path
@@ -46,6 +47,7 @@ _PARTS = (
     routes_setup,
     routes_audit,
     routes_stream,
+    routes_tokens,
     routes_workspaces,
 )
 

@@ -55,6 +55,7 @@ _HEADERS: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
         {
             ("post", "/v1/devices"),
             ("post", "/v1/workspaces"),
+            ("post", "/v1/provisioning-tokens"),
             ("post", "/v1/devices/{device_id}/install"),
             ("post", "/v1/devices/{device_id}/provisioning"),
             ("post", "/v1/devices/{device_id}/keys/rotate"),
@@ -90,6 +91,7 @@ _SHOWN_ONCE = {
     "InstallTokenOut": ("install_token", "install_command"),
     "KeyMadeOut": ("key",),
     "WorkspaceMadeOut": ("api_key", "test_api_key"),
+    "TokenMadeOut": ("token", "install_command"),
     "OfflineOut": ("payload", "qr_svg", "device_json"),
     "DeviceKeyOut": ("device_key",),
 }

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from moorage.core import provisioning
-from moorage.core.errors import DomainError, Fault, Kind
+from moorage.core.errors import DomainError, Fault, Kind, invalid
 from moorage.dialects.common import Services, refusals_noted
 from moorage.dialects.native.wire import EnrolledOut, EnrollIn
 
@@ -22,17 +22,26 @@ def router(services: Services) -> APIRouter:
                 Kind.INVALID, "invalid", detail, faults=[Fault("/install_token", detail)]
             )
         told = {} if body.device is None else body.device.model_dump(exclude_none=True)
-        told.pop("device_id", None)
-        told.pop("name", None)
-        # No provisioning token was ever made, and an install token sent as one is none.
-        token = body.install_token or ""
+        external_id, name = told.pop("device_id", None), told.pop("name", None)
+        token = body.install_token or body.provisioning_token or ""
         async with refusals_noted(services, request, token), services.db.write() as tx:
-            enrolled = await provisioning.enroll(
-                tx,
-                token=token,
-                device_key=body.device_key,
-                told=told,
-            )
+            if body.provisioning_token is None:
+                enrolled = await provisioning.enroll(
+                    tx, token=token, device_key=body.device_key, told=told
+                )
+            else:
+                if external_id is None:
+                    raise invalid(
+                        "/device/device_id",
+                        "with a provisioning token device_id is required: an id the hardware keeps",
+                    )
+                enrolled = await provisioning.provision(
+                    tx,
+                    token=token,
+                    device_key=body.device_key,
+                    newcomer=provisioning.Newcomer(external_id, name),
+                    told=told,
+                )
         return EnrolledOut.of(enrolled, services.public_url)
 
     return routes

@@ -210,6 +210,38 @@ def upgrade() -> None:
     )
     op.create_index("ix_devices_list", "devices", ["workspace_id", "live", "id"], unique=False)
     op.create_table(
+        "provisioning_tokens",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("max_uses", sa.BigInteger(), nullable=True),
+        sa.Column("use_count", sa.BigInteger(), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("device_type", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspaces.id"],
+            name=op.f("fk_provisioning_tokens_workspace_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_provisioning_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_provisioning_tokens_digest")),
+    )
+    op.create_index(
+        "ix_provisioning_tokens_list",
+        "provisioning_tokens",
+        ["workspace_id", "live", "id"],
+        unique=False,
+    )
+    op.create_table(
         "commands",
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
