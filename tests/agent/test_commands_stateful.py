@@ -4,11 +4,13 @@ The real loop and the real store, with neither threads nor sockets: the machine 
 and answers, loses them, and kills the agent at any commit, before it or just after.
 """
 
+import itertools
 import json
 import sqlite3
 import tempfile
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -262,6 +264,17 @@ class Commands(RuleBasedStateMachine):
 def marks_in(report) -> list[str]:
     lines = [row["message"] for row in report.get("logs", ())]
     return [line.removeprefix("mark ") for line in lines if line.startswith("mark ")]
+
+
+@pytest.mark.parametrize(("commits", "after"), itertools.product(range(1, 17), (False, True)))
+def test_a_command_is_done_once_at_whichever_commit_the_power_goes(commits, after):
+    machine = Commands()
+    machine.all_goes_well_for_a_while()
+    for kind in ("mark", "restart_agent"):
+        machine.ask(kind)
+    machine.the_power_will_go(commits, after)
+    machine.all_goes_well_for_a_while()
+    machine.teardown()
 
 
 TestCommands = Commands.TestCase
