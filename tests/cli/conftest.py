@@ -95,6 +95,14 @@ def server(tmp_path_factory) -> Iterator[ServerProcess]:
     assert process.stop() == 0
 
 
+@pytest.fixture
+def own_server(tmp_path) -> Iterator[ServerProcess]:
+    """A server of this test's own, to stop and to tamper with; gone also when the test fails."""
+    process = ServerProcess(tmp_path / "own").start()
+    yield process
+    process.kill()
+
+
 @pytest.fixture(scope="module")
 def keys(server, request) -> dict[str, Any]:
     """Keys of a workspace that only this module's tests use."""

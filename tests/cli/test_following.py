@@ -18,7 +18,6 @@ from cli.devices import asked, enrol, made
 from moorage.cli.owner.following import Seen
 from moorage.sdk import LogLine
 from support.devices import rfc3339
-from support.server import ServerProcess
 
 WITHIN_S = 60
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -228,7 +227,7 @@ def test_a_watch_ends_by_itself_when_told_so(cli):
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_add_wait_follows_a_device_until_it_is_online(cli, follow, tmp_path):
+def test_add_wait_follows_a_device_until_it_is_online(cli, follow):
     followed = follow("device", "add", "awaited", "--wait", "--every", "0.5", "--json")
     device = json.loads(followed.until('"made"'))["device"]
     script = re.search(r"http\S+/install\.sh", device["install_command"])[0]
@@ -268,8 +267,8 @@ def test_add_wait_ended_by_hand_leaves_the_device(cli, follow):
     assert cli.json("device", "get", "left")["status"] == "never_seen"
 
 
-def test_a_server_that_is_away_for_a_while_ends_no_following(cli, follow, tmp_path):
-    server = ServerProcess(tmp_path / "own").start()
+def test_a_server_that_is_away_for_a_while_ends_no_following(cli, follow, own_server):
+    server = own_server
     cli.url, cli.key = server.base_url, server.bootstrap("away")["api_key"]
     cli.login()
     box = made(cli, "patient")
@@ -283,4 +282,3 @@ def test_a_server_that_is_away_for_a_while_ends_no_following(cli, follow, tmp_pa
     box.log("after")
     followed.until("after")
     assert followed.end() == 0
-    assert server.stop() == 0

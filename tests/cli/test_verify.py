@@ -6,7 +6,6 @@ import sqlite3
 import pytest
 
 from cli.devices import made
-from support.server import ServerProcess
 
 
 def verified(cli, *arguments):
@@ -64,8 +63,8 @@ def test_a_device_that_never_reported_has_nothing_to_prove(cli):
     ],
     ids=["altered", "lost"],
 )
-def test_a_ledger_that_was_tampered_with_does_not_hold(cli, tmp_path, kind, statement):
-    server = ServerProcess(tmp_path / "own").start()
+def test_a_ledger_that_was_tampered_with_does_not_hold(cli, own_server, kind, statement):
+    server = own_server
     cli.url, cli.key = server.base_url, server.bootstrap("tampered")["api_key"]
     cli.login()
     box = made(cli, "tampered")
@@ -93,4 +92,3 @@ def test_a_ledger_that_was_tampered_with_does_not_hold(cli, tmp_path, kind, stat
     done = cli.run("device", "verify", "tampered")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "it does not hold"
-    assert server.stop() == 0
