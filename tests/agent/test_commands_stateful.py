@@ -266,7 +266,7 @@ def marks_in(report) -> list[str]:
     return [line.removeprefix("mark ") for line in lines if line.startswith("mark ")]
 
 
-@pytest.mark.parametrize(("commits", "after"), itertools.product(range(1, 17), (False, True)))
+@pytest.mark.parametrize(("commits", "after"), list(itertools.product(range(1, 17), (False, True))))
 def test_a_command_is_done_once_at_whichever_commit_the_power_goes(commits, after):
     machine = Commands()
     machine.all_goes_well_for_a_while()
