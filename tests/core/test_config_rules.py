@@ -182,5 +182,5 @@ def test_no_secret_is_left_in_a_masked_document():
     assert shown["config"]["log_level"] == "info"
     assert shown["services"]["web"]["image"] == "web:1"
     assert set(shown["services"]["web"]["environment_variables"]) == {"A", "B"}
-    assert shown["streams"]["s"]["source"]["url"] == "rtsp://cam/1"
+    assert shown["streams"]["s"]["source"]["url"] == "rtsp://********@cam/1"
     assert "hush" in str(document), "the document itself is as it was"

@@ -3,6 +3,7 @@
 from moorage.core.commands.model import Command, CommandState, ResultRow
 from moorage.core.commands.rules import KINDS
 from moorage.core.commands.service import (
+    any_open,
     cancel,
     expire,
     get,
@@ -17,6 +18,7 @@ __all__ = [
     "Command",
     "CommandState",
     "ResultRow",
+    "any_open",
     "cancel",
     "expire",
     "get",

@@ -112,6 +112,11 @@ async def cancel(tx: Tx, caller: Caller, device: DeviceRef, command_id: str) -> 
     return await _get(tx, device, command_id)
 
 
+async def any_open(tx: Tx, device: DeviceRef) -> bool:
+    """Whether there is something to ``take``: for whoever would rather not write to find out."""
+    return bool(await store.find_open(tx, [device.device_id]))
+
+
 async def take(tx: Tx, devices: Sequence[DeviceRef]) -> dict[str, Sequence[Command]]:
     """Return what each device is to do, and note it as delivered.
 

@@ -23,7 +23,6 @@ from moorage.dialects.native.wire_running import (
     StreamsOut,
     WaitingOut,
 )
-from moorage.storage import Tx
 
 # Another server of the same database cannot wake us; look again at least this often.
 _LOOK_EVERY_S = 2.0
@@ -152,10 +151,13 @@ def router(outer: Services) -> APIRouter:
         with outer.db.announcements.subscribed(f"device:{device.id}") as woken:
             while True:
                 woken.clear()
-                # The key is asked for again each time, so a revoked one ends the wait.
-                async with callers.writing(request) as (tx, caller):
+                # The key is asked for again each time, so a revoked one ends the wait. Ten thousand
+                # that wait must not queue for the one writer, so it is asked only for a command.
+                async with callers.reading(request) as (tx, caller):
                     device = await devices.get_own(tx, caller)
-                    revision, found = await _waiting(tx, device)
+                    revisions = await config.current_revisions(tx, [device.id])
+                    waits = await commands.any_open(tx, device.ref)
+                revision, found = revisions[device.id], await _taken(request) if waits else []
                 fresh = config_revision is not None and revision != config_revision
                 left = deadline - loop.time()
                 over = left <= 0 or outer.closing.is_set()
@@ -167,9 +169,10 @@ def router(outer: Services) -> APIRouter:
                 except TimeoutError:
                     continue
 
-    async def _waiting(tx: Tx, device: devices.Device) -> tuple[int, list[Command]]:
-        taken = await commands.take(tx, [device.ref])
-        revisions = await config.current_revisions(tx, [device.id])
-        return revisions[device.id], list(taken.get(device.id, ()))
+    async def _taken(request: Request) -> list[Command]:
+        async with callers.writing(request) as (tx, caller):
+            device = await devices.get_own(tx, caller)
+            taken = await commands.take(tx, [device.ref])
+        return list(taken.get(device.id, ()))
 
     return routes
