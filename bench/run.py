@@ -118,7 +118,8 @@ def main(*wanted: str) -> None:
             postgres.run_sql("CREATE DATABASE bench")
             database = postgres.url("bench")
         env = {"MOORAGE_LOG_LEVEL": "warning"}
-        return ServerProcess(folder, database=database, env=env).start()
+        server = ServerProcess(folder, database=database, env=env, own_interpreter=True)
+        return server.start()
 
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.prestarted import Prestarted
+from support.prestarted import Prestarted, prestarted
 from support.server import ServerProcess
 
 
@@ -80,13 +80,6 @@ def _is_setting(name: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def prestarted() -> Iterator[Prestarted]:
-    started = Prestarted()
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[ServerProcess]:
     process = ServerProcess(
         tmp_path_factory.mktemp("server"), env={"MOORAGE_RATE_LIMITS": "off"}
@@ -110,9 +103,9 @@ def keys(server, request) -> dict[str, Any]:
 
 
 @pytest.fixture
-def anonymous(server, keys, tmp_path, prestarted) -> Cli:
+def anonymous(server, keys, tmp_path) -> Cli:
     """Nobody logged in yet."""
-    return Cli(tmp_path / "home", server.base_url, keys["api_key"], prestarted)
+    return Cli(tmp_path / "home", server.base_url, keys["api_key"], prestarted())
 
 
 @pytest.fixture

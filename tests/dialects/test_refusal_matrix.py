@@ -11,6 +11,9 @@ from moorage.core.caller import Caller, Scope
 from moorage.dialects.native.scopes import DEVICE_KEY, NEEDS, PUBLIC
 from moorage.kit.ids import new_key_text
 
+# Who may what is decided above the engine.
+pytestmark = on_sqlite
+
 CLOSED = {route: needs for route, needs in NEEDS.items() if needs != PUBLIC}
 OWNERS = {route: needs for route, needs in CLOSED.items() if needs != DEVICE_KEY}
 DEVICES = {route: needs for route, needs in CLOSED.items() if needs == DEVICE_KEY}
@@ -92,7 +95,6 @@ async def neighbour(api) -> str:
         return (await keys.issue(tx, caller, name="test", live=True)).text
 
 
-@on_sqlite
 async def test_every_route_is_in_the_table_and_the_table_names_no_other(api):
     native = api.running.app.native
     routes = {
@@ -137,7 +139,6 @@ async def test_without_a_key_nothing_is_said_about_the_body(api, ids):
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "bearer", "BEARER"])
-@on_sqlite
 async def test_the_scheme_is_bearer_in_any_case_and_no_other(api, scheme):
     headers = {"Authorization": f"{scheme} {api.running.live_key}"}
     answer = await api.client.get("/v1/devices", headers=headers)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from support.postgres import free_port
+from support.prestarted import Child, prestarted
 
 _START_WITHIN_S = 30
 
@@ -20,8 +21,14 @@ class ServerProcess:
     """`moorage serve` on a free loopback port, with its data in a folder of the test's."""
 
     def __init__(
-        self, folder: Path, *, database: str | None = None, env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        database: str | None = None,
+        env: dict[str, str] | None = None,
+        own_interpreter: bool = False,
     ) -> None:
+        """``own_interpreter``: start as a user does, for whoever looks at the start itself."""
         self.folder = folder
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -31,21 +38,20 @@ class ServerProcess:
         # Tests ask more often than any owner; the one about a limit switches limits on.
         ours = {"MOORAGE_LOG_LEVEL": "info", "MOORAGE_RATE_LIMITS": "off"}
         self._env = {**os.environ, **ours, **(env or {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | subprocess.Popen[bytes] | None = None
+        self._own_interpreter = own_interpreter
         self.log = folder / "server.log"
 
     def start(self) -> "ServerProcess":
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "moorage.cli", "serve"),
-                    *("--port", str(self.port), *self._options),
-                ],
-                stdout=log,
-                stderr=log,
-                env=self._env,
-            )
+        arguments = ["serve", "--port", str(self.port), *self._options]
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if self._own_interpreter:
+                command = [sys.executable, "-m", "moorage.cli", *arguments]
+                self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._env)
+            else:
+                files = [nothing.fileno(), log.fileno(), log.fileno()]
+                self._process = prestarted().spawn(arguments, self._env, files)
         deadline = time.monotonic() + _START_WITHIN_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -78,16 +84,10 @@ class ServerProcess:
         return code
 
     def bootstrap(self, slug: str = "acme", *features: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "moorage.cli", "bootstrap", "--workspace", slug, "--json"),
-                *self._options,
-                *(part for feature in features for part in ("--feature", feature)),
-            ],
-            capture_output=True,
-            check=False,
-            env=self._env,
+        wanted = [part for feature in features for part in ("--feature", feature)]
+        done = prestarted().run(
+            ["bootstrap", "--workspace", slug, "--json", *self._options, *wanted], self._env
         )
-        assert done.returncode == 0, done.stderr.decode()
+        assert done.returncode == 0, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer

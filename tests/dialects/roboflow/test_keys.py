@@ -1,6 +1,10 @@
 """Keys as the Deployment Manager API manages them."""
 
+from dialects.native_kit import on_sqlite
 from dialects.roboflow_kit import matches
+
+# Who may what is decided above the engine.
+pytestmark = on_sqlite
 
 
 async def test_scopes_absent_are_the_callers_null_are_all_and_an_empty_list_none(rf):

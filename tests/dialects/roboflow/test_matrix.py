@@ -9,6 +9,9 @@ from moorage.core.caller import Scope
 from moorage.dialects.roboflow.scopes import ANY_KEY, KEY_IN_BODY, NEEDS
 from moorage.kit.ids import new_key_text
 
+# Who may what is decided above the engine.
+pytestmark = on_sqlite
+
 CLOSED = {route: needs for route, needs in NEEDS.items() if needs != KEY_IN_BODY}
 SCOPED = {route: needs for route, needs in CLOSED.items() if needs != ANY_KEY}
 OF_A_DEVICE = {route: needs for route, needs in SCOPED.items() if "{device_id}" in route[1]}
@@ -44,7 +47,6 @@ async def ids(rf, device):
     return {"device_id": device.id, "stream_id": "s", "key_id": (await rf.new_key())["keyId"]}
 
 
-@on_sqlite
 async def test_every_route_is_in_the_table_and_the_table_names_no_other(rf):
     routes = {
         (method, route.path)
