@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from moorage.core import events
 from moorage.core.telemetry import MEASURES
 from moorage.ingest.model import Event, Incoming, LogLine, Sample
 from moorage.kit.ids import new_row_id
@@ -25,6 +26,10 @@ class Retention:
     logs: timedelta = timedelta(days=7)
     events: timedelta = timedelta(days=90)
     audit: timedelta = timedelta(days=365)
+
+
+# Sources that one event names.
+_MOST_DROPPED = 64
 
 
 class _Dated(Protocol):
@@ -74,6 +79,16 @@ class Rows:
             self.logs.append(_log_row(line, row))
         for event, row in dated(report.events, retention.events, "events"):
             self.events.append(_event_row(event, row, incoming, correction))
+        lost = {source[:128]: count for source, count in report.dropped.items() if count}
+        if lost:
+            counts = dict(sorted(lost.items())[:_MOST_DROPPED])
+            said = events.EventText(
+                "reports.dropped",
+                "the device had to let go of what it could not keep",
+                None,
+                counts,
+            )
+            self.events.append(dict(events.row_of(incoming.device, said, now)))
         return [
             f"{count} of {name} kept out: older than the retention or over 5 minutes in the future"
             for name, count in kept_out.items()

@@ -173,7 +173,10 @@ async def test_of_a_report_with_a_malformed_part_nothing_is_kept(api):
     assert (await api.read(f"{path}/logs"))["data"] == []
     assert (await api.read(f"{path}/telemetry"))["data"] == []
     # The sequence is free: the same place can be taken by an emptied report.
-    assert (await api.report(device, dropped={"logs": 2})).status_code == 200
+    assert (await api.report(device, dropped={"logs": 2, "telemetry": 0})).status_code == 200
+    events = (await api.read(f"/v1/devices/{device.device_id}/events"))["data"]
+    (told,) = [event for event in events if event["event"] == "reports.dropped"]
+    assert told["metadata"] == {"logs": 2}
 
 
 WRONG = {
