@@ -195,7 +195,7 @@ async def test_what_is_foreign_looks_absent(api, ids, neighbour):
         "key_id": "key_" + "0" * 24,
         "command_id": "cmd_" + "0" * 24,
         "slug": "nobody",
-        "token_id": "ptk_" + "0" * 24,
+        "token_id": "00000000-0000-7000-8000-000000000000",
     }
     no_ids = dict.fromkeys(absent, "x")
     for route in OWNERS:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import uuid
 import zlib
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.kit.clock import SystemClock, from_ms, rfc3339, to_ms
-from moorage.kit.ids import key_text_prefix, new_id, new_key_text, new_row_id, row_id_at
+from moorage.kit.ids import (
+    key_text_prefix,
+    new_id,
+    new_key_text,
+    new_row_id,
+    new_uuid,
+    row_id_at,
+)
 from moorage.kit.jsonvalue import UnfitJsonError, check_json
 from moorage.kit.pages import BadCursorError, decode_cursor, encode_cursor
 from moorage.kit.secrettext import without_userinfo
@@ -38,6 +46,16 @@ def test_ids_ascend_and_differ():
     rows = [new_row_id() for _ in range(5_000)]
     assert rows == sorted(set(rows))
     assert all(0 < one < 2**63 for one in rows)
+
+
+def test_uuids_are_of_version_7_ascend_and_differ():
+    made = [new_uuid() for _ in range(1000)]
+    assert made == sorted(set(made))
+    read = [uuid.UUID(text) for text in made]
+    assert {one.version for one in read} == {7}
+    assert {one.variant for one in read} == {uuid.RFC_4122}
+    age_s = datetime.now(UTC).timestamp() - (read[0].int >> 80) / 1000
+    assert 0 <= age_s < 60
 
 
 def test_a_row_id_made_now_lies_between_those_of_a_moment_before_and_after():

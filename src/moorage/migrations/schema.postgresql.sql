@@ -114,7 +114,9 @@ CREATE TABLE public.devices (
     hostname text,
     facts text NOT NULL,
     created_at bigint NOT NULL,
-    clone_suspected_at bigint
+    clone_suspected_at bigint,
+    approval text NOT NULL,
+    released_at bigint
 );
 
 CREATE TABLE public.events (

@@ -148,6 +148,8 @@ CREATE TABLE devices (
     facts TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     clone_suspected_at BIGINT,
+    approval TEXT NOT NULL,
+    released_at BIGINT,
     CONSTRAINT pk_devices PRIMARY KEY (id),
     CONSTRAINT fk_devices_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
     CONSTRAINT uq_devices_workspace_id_live_external_id UNIQUE (workspace_id, live, external_id),

@@ -1,6 +1,7 @@
 """The registry: a device's record, tags, facts, heartbeat, and whether it is online and why."""
 
 from moorage.core.devices.model import (
+    Approval,
     Changes,
     Device,
     Filter,
@@ -32,6 +33,8 @@ from moorage.core.devices.service import (
     purge_tombstones,
     record_facts,
     record_heartbeats,
+    set_approval,
+    set_released,
     statuses,
     take_external_id,
     unpurged_remains,
@@ -41,6 +44,7 @@ from moorage.core.devices.service import (
 __all__ = [
     "DEFAULT_INTERVAL_S",
     "DEFAULT_TYPE",
+    "Approval",
     "Changes",
     "Device",
     "Filter",
@@ -71,6 +75,8 @@ __all__ = [
     "purge_tombstones",
     "record_facts",
     "record_heartbeats",
+    "set_approval",
+    "set_released",
     "statuses",
     "take_external_id",
     "unpurged_remains",

@@ -20,6 +20,17 @@ class Status(StrEnum):
     OFFLINE = "offline"
 
 
+class Approval(StrEnum):
+    """Whether the owner lets the device speak; the keys of one that is not approved open nothing.
+
+    A device that was made here, or came with a token, is approved from the start.
+    """
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class Presence:
     """Whether the device is there, and how we know.
@@ -81,6 +92,7 @@ class Device:
         last_seen_at: last contact by any route; ``presence.last_contact_at`` is a heartbeat.
         skew_ms: how far the device's clock was ahead of ours at its last report, or None.
         clone_suspected_at: since when two copies seem to speak under one key, or None.
+        released_at: since when its hardware may enrol anew into this record, or None.
 
     """
 
@@ -100,6 +112,8 @@ class Device:
     uptime_s: int | None
     skew_ms: int | None
     clone_suspected_at: datetime | None
+    approval: Approval
+    released_at: datetime | None
     presence: Presence
 
     @property

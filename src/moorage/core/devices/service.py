@@ -8,6 +8,7 @@ from moorage.core import audit, events
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.devices import listing, rules, store
 from moorage.core.devices.model import (
+    Approval,
     Changes,
     Device,
     Filter,
@@ -54,6 +55,7 @@ async def create(  # noqa: PLR0913 - the parts of a record
         "reference": rules.check_reference(reference),
         "facts": {},
         "created_at": tx.now,
+        "approval": str(Approval.APPROVED),
     }
     try:
         await store.insert(tx, record, interval_s)
@@ -255,6 +257,17 @@ async def flag_clone(tx: Tx, device: DeviceRef, why: str) -> None:
 async def clear_clone_flag(tx: Tx, device: DeviceRef) -> None:
     """Take the flag back: the device was given to one piece of hardware anew."""
     await store.set_clone_flag(tx, device.device_id, None)
+
+
+async def set_approval(tx: Tx, device: DeviceRef, approval: Approval) -> None:
+    """Note whether a device may speak; its keys are ``provisioning.set_approval``'s to see to."""
+    await store.update(tx, device.workspace_id, device.device_id, {"approval": str(approval)})
+
+
+async def set_released(tx: Tx, device: DeviceRef, *, released: bool) -> None:
+    """Note whether the device's hardware may enrol anew into this record."""
+    at = tx.now if released else None
+    await store.update(tx, device.workspace_id, device.device_id, {"released_at": at})
 
 
 async def bury(tx: Tx, device: Device, key_digests: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from moorage.core.devices import rules
-from moorage.core.devices.model import Device, Status
+from moorage.core.devices.model import Approval, Device, Status
 from moorage.kit.clock import to_ms
 from moorage.storage import JsonText, Millis, Row, table
 from moorage.storage.alive import Absence
@@ -24,6 +24,8 @@ devices = table(
     sa.Column("facts", JsonText, nullable=False),
     sa.Column("created_at", Millis, nullable=False),
     sa.Column("clone_suspected_at", Millis),
+    sa.Column("approval", sa.Text, nullable=False),
+    sa.Column("released_at", Millis),
     sa.UniqueConstraint("workspace_id", "live", "external_id"),
     sa.UniqueConstraint("workspace_id", "live", "reference"),
     sa.Index("ix_devices_list", "workspace_id", "live", "id"),
@@ -106,6 +108,8 @@ def device_of(
         uptime_s=row.uptime_s,
         skew_ms=row.skew_ms,
         clone_suspected_at=row.clone_suspected_at,
+        approval=Approval(row.approval),
+        released_at=row.released_at,
         presence=rules.presence_at(now, row.last_heartbeat_at, row.interval_s, absences),
     )
 

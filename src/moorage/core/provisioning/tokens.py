@@ -8,7 +8,7 @@ from moorage.core.caller import Caller, Scope
 from moorage.core.errors import DomainError, Kind, invalid, not_found
 from moorage.core.provisioning import token_store
 from moorage.core.provisioning.model import MadeToken, Policy, ProvisioningToken
-from moorage.kit.ids import key_text_prefix, new_id, new_key_text
+from moorage.kit.ids import key_text_prefix, new_key_text, new_uuid
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Tx
 
@@ -52,7 +52,7 @@ async def create_token(  # noqa: PLR0913 - the parts of a token
         )
     text = new_key_text(PREFIX)
     token = ProvisioningToken(
-        id=new_id("ptk_"),
+        id=new_uuid(),
         workspace_id=caller.workspace_id,
         live=caller.live,
         name=_checked_name(name),

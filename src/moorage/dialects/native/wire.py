@@ -86,6 +86,7 @@ class DeviceOut(BaseModel):
     uptime_s: int | None
     clock_skew_ms: int | None
     clone_suspected_at: str | None
+    approval: str
 
     @classmethod
     def of(cls, device: Device) -> "DeviceOut":
@@ -114,6 +115,7 @@ class DeviceOut(BaseModel):
             uptime_s=device.uptime_s,
             clock_skew_ms=device.skew_ms,
             clone_suspected_at=time_text(device.clone_suspected_at),
+            approval=device.approval,
         )
 
 

@@ -188,6 +188,8 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("clone_suspected_at", sa.BigInteger(), nullable=True),
+        sa.Column("approval", sa.Text(), nullable=False),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
             ["workspaces.id"],
