@@ -1,0 +1,1 @@
+"""The Flatpeak API, ``/devices`` and ``/login``. See README.md beside this."""
