@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from moorage.core.devices import rules
 from moorage.core.devices.model import Device, Filter, Sort, Status
 from moorage.core.devices.store import tags_of
 from moorage.core.devices.tables import (
@@ -85,6 +86,38 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
 
 def _key_of(row: Row, width: int) -> Sequence[Any]:
     return [getattr(row, f"key_{at}") for at in range(width)]
+
+
+async def list_around(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    workspace_id: str,
+    *,
+    live: bool,
+    limit: int,
+    after: str | None,
+    before: str | None,
+    known_as: str | None,
+) -> Page[Device]:
+    """One page by id, newest first, on either side of a device that need not be there any more."""
+    chosen = SELECTED.where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+    if known_as is not None and rules.is_id(known_as):
+        chosen = chosen.where(devices.c.id == known_as, devices.c.reference.is_(None))
+    elif known_as is not None:
+        chosen = chosen.where(devices.c.reference == known_as)
+    if before is not None:
+        chosen = chosen.where(devices.c.id > before).order_by(devices.c.id)
+    else:
+        chosen = chosen.order_by(devices.c.id.desc())
+    if after is not None:
+        chosen = chosen.where(devices.c.id < after)
+    rows = await tx.rows(chosen.limit(limit + 1))
+    page = rows[:limit]
+    furthest = page[-1].id if len(rows) > limit else None
+    if before is not None:  # found from the device upwards; shown downwards like every page
+        page = page[::-1]
+    away = await absences(tx)
+    its_tags = await tags_of(tx, [row.id for row in page]) if page else {}
+    return Page([device_of(row, its_tags.get(row.id, ()), tx.now, away) for row in page], furthest)
 
 
 async def statuses(tx: Tx, workspace_id: str, *, live: bool) -> dict[str, Status]:

@@ -1,5 +1,6 @@
 """Presence and names, as pure functions."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ _LONGEST_TYPE = 64
 _LONGEST_REFERENCE = 256
 _LONGEST_TAG = 128
 _MOST_TAGS = 64
+_ID = re.compile(r"dev_[0-9a-f]{24}")
 
 # Silence is judged against the interval we assigned, with a grace for jitter and one lost report.
 GRACE_SHARE = 0.5
@@ -80,10 +82,22 @@ def check_type(kind: str) -> str:
     return trimmed
 
 
-def check_reference(reference: str | None) -> str | None:
-    """Return the reference. Raises DomainError ``invalid``."""
-    if reference is None:
+def is_id(text: str) -> bool:
+    """Whether the text has the form of a device's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def check_reference(reference: str | None, device_id: str) -> str | None:
+    """Return the reference; the device's own id means none. Raises DomainError ``invalid``.
+
+    No reference looks like an id, so that both can be shown in one place and be told apart.
+    """
+    if reference is None or reference == device_id:
         return None
+    if is_id(reference):
+        raise invalid(
+            "/reference", "a reference cannot have the form of a device's id; choose another"
+        )
     if not reference or len(reference) > _LONGEST_REFERENCE:
         raise invalid(
             "/reference",

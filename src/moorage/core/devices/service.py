@@ -1,6 +1,5 @@
 """Making, reading, changing and ending records; heartbeats and facts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,27 +15,25 @@ from moorage.core.devices.model import (
     Sort,
     Status,
 )
-from moorage.core.errors import DomainError, Kind, not_found
+from moorage.core.errors import DomainError, Kind, invalid, not_found
 from moorage.kit.ids import new_id
 from moorage.kit.pages import Page
 from moorage.kit.unset import UNSET
 from moorage.storage import Tx, UniqueViolation
-
-_ID = re.compile(r"dev_[0-9a-f]{24}")
 
 
 async def create(  # noqa: PLR0913 - the parts of a record
     tx: Tx,
     caller: Caller,
     *,
-    name: str,
+    name: str | None,
     type: str = rules.DEFAULT_TYPE,  # noqa: A002 - the field's own name
     tags: Sequence[str] = (),
     reference: str | None = None,
     external_id: str | None = None,
     interval_s: int = rules.DEFAULT_INTERVAL_S,
 ) -> Device:
-    """Make a record in the caller's mode (``device:update``).
+    """Make a record in the caller's mode (``device:update``); without a name its id is its name.
 
     Raises:
         DomainError: ``invalid``; ``conflict`` when reference or external id is taken.
@@ -49,10 +46,10 @@ async def create(  # noqa: PLR0913 - the parts of a record
         "id": device_id,
         "workspace_id": caller.workspace_id,
         "live": caller.live,
-        "name": rules.check_name(name),
+        "name": device_id if name is None else rules.check_name(name),
         "type": rules.check_type(type),
         "external_id": external_id,
-        "reference": rules.check_reference(reference),
+        "reference": rules.check_reference(reference, device_id),
         "facts": {},
         "created_at": tx.now,
         "approval": str(Approval.APPROVED),
@@ -90,7 +87,7 @@ async def get_by_any_id(
 ) -> Device:
     """Return a device by our id for it or by the one it brought along; otherwise as ``get``."""
     caller.require(needs)
-    if not _ID.fullmatch(device_id):
+    if not rules.is_id(device_id):
         found = await store.find_id_by_external(
             tx, caller.workspace_id, device_id, live=caller.live
         )
@@ -136,7 +133,7 @@ async def get_own(tx: Tx, caller: Caller) -> Device:
 
 async def _get(tx: Tx, caller: Caller, device_id: str) -> Device:
     device = None
-    if _ID.fullmatch(device_id):
+    if rules.is_id(device_id):
         device = await store.find(tx, caller.workspace_id, device_id, live=caller.live)
     if device is None:
         raise not_found("device")
@@ -156,6 +153,41 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
     caller.require(Scope.DEVICE_READ)
     return await listing.list_devices(
         tx, caller.workspace_id, wanted, live=caller.live, sort=sort, cursor=cursor, limit=limit
+    )
+
+
+async def list_around(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    caller: Caller,
+    *,
+    limit: int,
+    after: str | None = None,
+    before: str | None = None,
+    known_as: str | None = None,
+) -> Page[Device]:
+    """List devices of the caller's mode, newest first, from a device on (``device:read``).
+
+    ``after`` is the id of the device that older ones are to follow, ``before`` the one that the
+    nearest newer ones are to come before; of both, one at most. ``next_cursor`` is the id to go on
+    from in that direction. ``known_as`` keeps the one device of that reference, or of that id and
+    without a reference.
+
+    Raises:
+        DomainError: ``invalid`` for a cursor that is no device's id.
+
+    """
+    caller.require(Scope.DEVICE_READ)
+    for name, cursor in (("after", after), ("before", before)):
+        if cursor is not None and not rules.is_id(cursor):
+            raise invalid(f"/{name}", "a cursor here is a device's id")
+    return await listing.list_around(
+        tx,
+        caller.workspace_id,
+        live=caller.live,
+        limit=limit,
+        after=after,
+        before=before,
+        known_as=known_as,
     )
 
 
@@ -180,7 +212,7 @@ async def update(tx: Tx, caller: Caller, device_id: str, changes: Changes) -> De
     if changes.type is not UNSET:
         values["type"] = rules.check_type(changes.type)
     if changes.reference is not UNSET:
-        values["reference"] = rules.check_reference(changes.reference)
+        values["reference"] = rules.check_reference(changes.reference, device_id)
     changed = {
         name: [getattr(before, name), value]
         for name, value in values.items()

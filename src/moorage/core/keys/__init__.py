@@ -4,6 +4,7 @@ from moorage.core.keys.model import Key, NewKey
 from moorage.core.keys.rules import digest, looks_like_key
 from moorage.core.keys.service import (
     authenticate,
+    authenticate_by_id,
     create,
     digests_of_device,
     find_by_text,
@@ -27,6 +28,7 @@ __all__ = [
     "Key",
     "NewKey",
     "authenticate",
+    "authenticate_by_id",
     "create",
     "digest",
     "digests_of_device",

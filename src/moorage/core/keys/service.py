@@ -120,6 +120,19 @@ async def authenticate(tx: Tx, text: str) -> Caller:
     return key.caller
 
 
+async def authenticate_by_id(tx: Tx, workspace_id: str, key_id: str, *, live: bool) -> Caller:
+    """Return who stands behind a workspace's own key, for proofs of it that are not its text.
+
+    Raises:
+        DomainError: ``unauthenticated`` as from ``authenticate``.
+
+    """
+    key = await store.find(tx, workspace_id, key_id, live=live)
+    if key is None or not key.works:
+        raise unauthenticated()
+    return key.caller
+
+
 def unauthenticated() -> DomainError:
     """Refuse a key without telling which part of it was wrong."""
     return DomainError(

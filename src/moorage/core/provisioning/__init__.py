@@ -28,6 +28,7 @@ from moorage.core.provisioning.service import (
     provision,
     purge_tokens,
     register,
+    register_bare,
     retire,
     rotate_key,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "purge_attempts",
     "purge_tokens",
     "register",
+    "register_bare",
     "render_install_script",
     "render_refusal_script",
     "retire",

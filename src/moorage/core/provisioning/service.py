@@ -64,6 +64,15 @@ async def register(  # noqa: PLR0913 - the parts of a record
     return Registered(device, await _issue_token(tx, caller, device, expires_in))
 
 
+async def register_bare(
+    tx: Tx, caller: Caller, *, name: str | None, reference: str | None
+) -> Device:
+    """Make a device as ``register`` does, but leave its install token for later, if ever."""
+    device = await devices.create(tx, caller, name=name, reference=reference)
+    await config.create_first(tx, caller, device.ref, {})
+    return device
+
+
 async def new_install_token(
     tx: Tx, caller: Caller, device_id: str, *, expires_in: timedelta = DEFAULT_EXPIRY
 ) -> InstallToken:
