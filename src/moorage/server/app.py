@@ -88,6 +88,7 @@ class App:
                 clock=self._clock,
                 signer=keyring.signing,
                 server_key=keyring.public_key,
+                login_key=keyring.login_key,
                 closing=self.closing,
                 rate_limits=settings.rate_limits == "on",
                 requests_per_minute=settings.requests_per_minute

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -38,6 +40,12 @@ class Keyring:
     def public_key(self) -> bytes:
         """What signatures are checked with, 32 bytes; devices may have it baked in."""
         return self.signing.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def login_key(self) -> bytes:
+        """What login tokens are signed with, 32 bytes; the same on every server of these keys."""
+        derived = HKDF(SHA256(), length=_KEY_BYTES, salt=None, info=b"moorage login tokens v1")
+        return derived.derive(self.encryption)
 
     @property
     def check_values(self) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""What every dialect needs and none owns: bounded bodies, sessions, plain ASGI answers."""
+"""What every dialect needs and none owns: bounded bodies, callers, repeated POSTs, one error path."""
 
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
-from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, read_body
+from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
 from moorage.dialects.common.callers import Callers, bearer_of
+from moorage.dialects.common.idempotency import answered_once
 from moorage.dialects.common.limits import KeyLimit
 from moorage.dialects.common.services import Services
 from moorage.dialects.common.wiring import refuse_with
@@ -13,8 +14,10 @@ __all__ = [
     "Callers",
     "KeyLimit",
     "Services",
+    "answered_once",
     "bearer_of",
     "note_attempt",
+    "parse_json",
     "read_body",
     "refusals_noted",
     "refuse_with",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,13 +79,20 @@ def too_large(limit: int) -> DomainError:
 class BodyGuard:
     """ASGI middleware before an application: bodies are bounded, and JSON is JSON we can hold.
 
-    ``refuse`` renders a refusal in the dialect's shape.
+    ``refuse`` renders a refusal in the dialect's shape. Without ``parses`` a body is bounded only,
+    for a dialect that parses it later: once it knows who asks.
     """
 
     def __init__(
-        self, app: ASGIApp, *, limit: int, refuse: Callable[[DomainError], ASGIApp]
+        self,
+        app: ASGIApp,
+        *,
+        limit: int,
+        refuse: Callable[[DomainError], ASGIApp],
+        parses: bool = True,
     ) -> None:
         """Keep the parts."""
+        self._parses = parses
         self._app = app
         self._limit = limit
         self._refuse = refuse
@@ -97,8 +105,8 @@ class BodyGuard:
         try:
             _check_query(scope)
             body = await read_body(scope, receive, self._limit)
-            if body and _is_json(scope):
-                _check(body)
+            if body and self._parses and _is_json(scope):
+                parse_json(body)
         except DomainError as error:
             await self._refuse(error)(scope, receive, send)
             return
@@ -125,9 +133,11 @@ def _is_json(scope: Scope) -> bool:
     )
 
 
-def _check(body: bytes) -> None:
+def parse_json(body: bytes) -> Any:
+    """Return a body's value. Raises DomainError ``invalid`` for JSON no database could hold."""
     try:
-        check_json(_decode(body))
+        value = _decode(body)
+        check_json(value)
     except UnfitJsonError as error:
         raise of_exception(error) or error from None
     except RecursionError:
@@ -136,3 +146,4 @@ def _check(body: bytes) -> None:
         raise DomainError(
             Kind.INVALID, "malformed_body", f"the body is not valid JSON in UTF-8: {error}"
         ) from None
+    return value

@@ -16,8 +16,8 @@ _BEARER = "bearer "
 _LONGEST_KEY = 128
 
 
-def bearer_of(authorization: str | None) -> str:
-    """Return the key of an Authorization header.
+def bearer_of(authorization: str | None, *, longest: int = _LONGEST_KEY) -> str:
+    """Return the key, or what else of at most ``longest`` characters, of an Authorization header.
 
     Raises:
         DomainError: ``unauthenticated`` when there is none.
@@ -26,7 +26,7 @@ def bearer_of(authorization: str | None) -> str:
     if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
         raise keys.unauthenticated()
     text = authorization[len(_BEARER) :].strip()
-    if not text or len(text) > _LONGEST_KEY:
+    if not text or len(text) > longest:
         raise keys.unauthenticated()
     return text
 

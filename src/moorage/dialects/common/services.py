@@ -1,7 +1,7 @@
 """What the composition root hands to every dialect."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from moorage.core.provisioning import Signer
 from moorage.dialects.common.callers import Callers
@@ -16,7 +16,8 @@ class Services:
 
     ``public_url`` is how devices and people reach this server: a setting, never a request's Host.
     ``signer`` signs what devices are to trust without asking; ``server_key`` is its public half, 32
-    bytes. ``closing`` is set once the server was told to stop: answers that are held end then.
+    bytes. ``login_key`` signs what a login hands out, 32 bytes. ``closing`` is set once the server
+    was told to stop: answers that are held end then.
     """
 
     db: Database
@@ -27,6 +28,7 @@ class Services:
     clock: Clock
     signer: Signer
     server_key: bytes
+    login_key: bytes = field(repr=False)
     closing: asyncio.Event
     rate_limits: bool = True
     requests_per_minute: int = 0
