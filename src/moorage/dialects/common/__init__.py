@@ -1,4 +1,4 @@
-"""What every dialect needs and none owns: bounded bodies, callers, repeated POSTs, one error path."""
+"""What every dialect needs and none owns: bounded bodies, callers, repeated POSTs, errors."""
 
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
