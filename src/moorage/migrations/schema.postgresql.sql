@@ -119,6 +119,20 @@ CREATE TABLE public.devices (
     released_at bigint
 );
 
+CREATE TABLE public.environments (
+    device_id text NOT NULL,
+    workspace_id text NOT NULL,
+    live boolean NOT NULL,
+    state text NOT NULL,
+    endpoint_id bigint,
+    edge_key text,
+    handed_over_at bigint,
+    tries integer NOT NULL,
+    next_at bigint,
+    error text,
+    created_at bigint NOT NULL
+);
+
 CREATE TABLE public.events (
     device_id text NOT NULL,
     at bigint NOT NULL,
@@ -365,6 +379,9 @@ ALTER TABLE ONLY public.device_tombstones
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT pk_devices PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.environments
+    ADD CONSTRAINT pk_environments PRIMARY KEY (device_id);
+
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT pk_events PRIMARY KEY (device_id, at, id);
 
@@ -448,6 +465,8 @@ CREATE INDEX ix_device_tombstone_keys_device_id ON public.device_tombstone_keys 
 CREATE INDEX ix_devices_by_name ON public.devices USING btree (workspace_id, live, name, id);
 
 CREATE INDEX ix_devices_list ON public.devices USING btree (workspace_id, live, id);
+
+CREATE INDEX ix_environments_next_at ON public.environments USING btree (next_at);
 
 CREATE INDEX ix_events_feed ON public.events USING btree (workspace_id, live, id);
 

@@ -160,6 +160,23 @@ CREATE INDEX ix_devices_by_name ON devices (workspace_id, live, name, id);
 
 CREATE INDEX ix_devices_list ON devices (workspace_id, live, id);
 
+CREATE TABLE environments (
+    device_id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    state TEXT NOT NULL,
+    endpoint_id BIGINT,
+    edge_key TEXT,
+    handed_over_at BIGINT,
+    tries INTEGER NOT NULL,
+    next_at BIGINT,
+    error TEXT,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT pk_environments PRIMARY KEY (device_id)
+);
+
+CREATE INDEX ix_environments_next_at ON environments (next_at);
+
 CREATE TABLE events (
     device_id TEXT NOT NULL,
     at BIGINT NOT NULL,

@@ -43,6 +43,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", name=op.f("pk_device_tombstones")),
     )
     op.create_table(
+        "environments",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("endpoint_id", sa.BigInteger(), nullable=True),
+        sa.Column("edge_key", sa.Text(), nullable=True),
+        sa.Column("handed_over_at", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_environments")),
+    )
+    op.create_index(op.f("ix_environments_next_at"), "environments", ["next_at"], unique=False)
+    op.create_table(
         "events",
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
