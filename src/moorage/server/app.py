@@ -12,12 +12,12 @@ from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage.core.workspaces import RESERVED_SLUGS
-from moorage.dialects import native, roboflow
+from moorage.dialects import flatpeak, native, roboflow
 from moorage.dialects.common import Callers, Services
 from moorage.ingest import Ingest, IngestLimits, Retention
 from moorage.kit.clock import Clock, SystemClock
 from moorage.server import health
-from moorage.server.front import FrontDoor
+from moorage.server.front import Below, FrontDoor
 from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
 from moorage.server.settings import Settings
@@ -43,6 +43,7 @@ class App:
         self._clock = clock or SystemClock()
         self.native: ASGIApp | None = None
         self.roboflow: roboflow.DeploymentManager | None = None
+        self.flatpeak: flatpeak.FlatpeakApp | None = None
         self._front: FrontDoor | None = None
         self.failure: BaseException | None = None
         self.closing = asyncio.Event()
@@ -114,11 +115,17 @@ class App:
             return await _missing(services.db)
 
         self.roboflow = roboflow.create_app(services)
-        documents = {"deployment-manager": self.roboflow.api.openapi}
+        self.flatpeak = flatpeak.create_app(services)
+        documents = {
+            "deployment-manager": self.roboflow.api.openapi,
+            "flatpeak": self.flatpeak.api.openapi,
+        }
         ours = health.create_app(ready, registry, documents)
         by_segment: dict[str, ASGIApp] = dict.fromkeys(RESERVED_SLUGS, ours)
         by_segment["v1"] = self.native
-        by_segment["devices"] = roboflow.InstallApp(services)
+        by_segment |= dict.fromkeys(flatpeak.SEGMENTS, self.flatpeak)
+        installer = roboflow.InstallApp(services)
+        by_segment["devices"] = Below("/devices/v2/", installer, self.flatpeak)
         by_segment["inference-stats"] = self.roboflow.guarded
         return FrontDoor(by_segment, self.roboflow.guarded, registry)
 

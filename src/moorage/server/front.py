@@ -20,6 +20,21 @@ _numbers = itertools.count(1)
 _HOT = "/v1/reports"
 
 
+class Below:
+    """Sends what lies below a prefix to one application, the rest of its segment to another."""
+
+    def __init__(self, prefix: str, below: ASGIApp, otherwise: ASGIApp) -> None:
+        """Keep both; the prefix ends in a slash."""
+        self._prefix = prefix
+        self._below = below
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        inside = scope["path"].startswith(self._prefix)
+        await (self._below if inside else self._otherwise)(scope, receive, send)
+
+
 class FrontDoor:
     """Sends each request to the application of its first path segment."""
 
