@@ -100,6 +100,7 @@ def test_times_are_whole_numbers_and_json_is_text_on_both_engines():
 
 def test_what_hangs_on_a_device_falls_with_it_or_is_cleared_out_by_a_job():
     cleared_by_a_job = {
+        "environments",
         "telemetry_samples",
         "stream_samples",
         "log_lines",
