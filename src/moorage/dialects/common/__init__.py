@@ -3,8 +3,14 @@
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
 from moorage.dialects.common.callers import Callers, bearer_of
+from moorage.dialects.common.environments import (
+    EnvironmentAnswer,
+    EnvironmentProxy,
+    Environments,
+)
 from moorage.dialects.common.idempotency import answered_once
 from moorage.dialects.common.limits import KeyLimit
+from moorage.dialects.common.newcomers import provisioned
 from moorage.dialects.common.services import Services
 from moorage.dialects.common.wiring import refuse_with
 
@@ -12,12 +18,16 @@ __all__ = [
     "BODY_LIMIT",
     "BodyGuard",
     "Callers",
+    "EnvironmentAnswer",
+    "EnvironmentProxy",
+    "Environments",
     "KeyLimit",
     "Services",
     "answered_once",
     "bearer_of",
     "note_attempt",
     "parse_json",
+    "provisioned",
     "read_body",
     "refusals_noted",
     "refuse_with",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from moorage.core.provisioning import Signer
 from moorage.dialects.common.callers import Callers
+from moorage.dialects.common.environments import Environments
 from moorage.ingest import Ingest
 from moorage.kit.clock import Clock
 from moorage.storage import Database
@@ -17,7 +18,8 @@ class Services:
     ``public_url`` is how devices and people reach this server: a setting, never a request's Host.
     ``signer`` signs what devices are to trust without asking; ``server_key`` is its public half, 32
     bytes. ``login_key`` signs what a login hands out, 32 bytes. ``closing`` is set once the server
-    was told to stop: answers that are held end then.
+    was told to stop: answers that are held end then. ``environments`` is None unless a manager of
+    them is set up.
     """
 
     db: Database
@@ -32,3 +34,4 @@ class Services:
     closing: asyncio.Event
     rate_limits: bool = True
     requests_per_minute: int = 0
+    environments: Environments | None = None
