@@ -79,8 +79,8 @@ def too_large(limit: int) -> DomainError:
 class BodyGuard:
     """ASGI middleware before an application: bodies are bounded, and JSON is JSON we can hold.
 
-    ``refuse`` renders a refusal in the dialect's shape. Without ``parses`` a body is bounded only,
-    for a dialect that parses it later: once it knows who asks.
+    ``refuse`` renders a refusal in the dialect's shape. Without ``parses`` a body is bounded and
+    nothing else, for a dialect that looks at body and query once it knows who asks.
     """
 
     def __init__(
@@ -103,7 +103,8 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         try:
-            _check_query(scope)
+            if self._parses:
+                _check_query(scope)
             body = await read_body(scope, receive, self._limit)
             if body and self._parses and _is_json(scope):
                 parse_json(body)

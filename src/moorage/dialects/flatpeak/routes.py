@@ -68,14 +68,14 @@ def router(sessions: Sessions, tokens: Tokens) -> APIRouter:
     ) -> shapes.Devices:
         """List devices of the credentials' mode, newest first."""
         async with sessions.reading(request) as (tx, caller):
-            part = wire.part_of(limit, starting_after, ending_before)
+            part = wire.part_of(reference_id, limit, starting_after, ending_before)
             page = await devices.list_around(
                 tx,
                 caller,
                 limit=part.limit,
                 after=part.after,
                 before=part.before,
-                known_as=reference_id,
+                known_as=part.known_as,
             )
         return wire.devices(page)
 

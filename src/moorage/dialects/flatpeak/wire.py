@@ -10,6 +10,7 @@ from moorage.core.errors import DomainError, Kind, invalid
 from moorage.dialects.common import parse_json
 from moorage.dialects.flatpeak import shapes
 from moorage.kit.pages import Page
+from moorage.kit.text import is_plain_text
 
 VERSION: Final = "2025-09-14.anode"
 VERSION_HEADER: Final = "flatpeak-version"
@@ -85,14 +86,22 @@ class Part:
     limit: int
     after: str | None
     before: str | None
+    known_as: str | None
 
 
-def part_of(limit: str | None, starting_after: str | None, ending_before: str | None) -> Part:
+def part_of(
+    reference_id: str | None,
+    limit: str | None,
+    starting_after: str | None,
+    ending_before: str | None,
+) -> Part:
     """Read the query of a list. Raises DomainError ``invalid``."""
+    if reference_id is not None and not is_plain_text(reference_id):
+        raise invalid("/reference_id", "it holds a NUL; leave that out")
     if starting_after is not None and ending_before is not None:
         raise invalid("/ending_before", "it cannot be sent together with starting_after")
     if limit is None:
-        return Part(USUAL, starting_after, ending_before)
+        return Part(USUAL, starting_after, ending_before, reference_id)
     if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MOST:
         raise invalid("/limit", f"it must be an integer from 1 to {MOST}")
-    return Part(int(limit), starting_after, ending_before)
+    return Part(int(limit), starting_after, ending_before, reference_id)
