@@ -1,57 +1,17 @@
 """What tests of the Deployment Manager API share."""
 
-import json
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from moorage.kit.clock import rfc3339
 from support.clock import FixedClock
+from support.samples import Samples
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "roboflow"
-_PATTERNS = {
-    "<dev>": re.compile(r"dev_[0-9a-f]{24}"),
-    "<key>": re.compile(r"key_[0-9a-f]{24}"),
-    "<evt>": re.compile(r"evt_\w+"),
-    "<text>": re.compile(r".+", re.DOTALL),
-    "<time>": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
-}
-
-
-def golden(name: str) -> Any:
-    return json.loads((GOLDEN / f"{name}.json").read_text())
-
-
-def same(found: Any, expected: Any, at: str = "") -> None:
-    """Hold an answer against a sample: same keys in the same order, same values."""
-    if expected == "<list>":
-        assert isinstance(found, list), at
-    elif isinstance(expected, str) and expected in _PATTERNS:
-        assert isinstance(found, str), at
-        assert _PATTERNS[expected].fullmatch(found), (at, found)
-    elif isinstance(expected, dict):
-        assert isinstance(found, dict), at
-        assert sorted(found) == sorted(expected), at
-        for name, value in expected.items():
-            same(found[name], value, f"{at}/{name}")
-    elif isinstance(expected, list):
-        assert isinstance(found, list), at
-        assert len(found) == len(expected), at
-        for number, value in enumerate(expected):
-            same(found[number], value, f"{at}/{number}")
-    else:
-        assert found == expected, at
-        assert type(found) is type(expected), at
-
-
-def matches(response: httpx.Response, name: str, status: int = 200) -> Any:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/json"
-    same(response.json(), golden(name))
-    return response.json()
+_samples = Samples("roboflow")
+golden = _samples.load
+matches = _samples.matches
 
 
 @dataclass

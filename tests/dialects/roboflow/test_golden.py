@@ -2,7 +2,8 @@
 
 import pytest
 
-from dialects.roboflow_kit import Device, golden, matches, same
+from dialects.roboflow_kit import Device, golden, matches
+from support.samples import same
 
 FACTS = {
     "agent_version": "1.2.3",

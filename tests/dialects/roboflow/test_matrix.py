@@ -1,9 +1,9 @@
 """Who may what in the Deployment Manager API: every route with every key that must not open it."""
 
 import pytest
-from fastapi.routing import iter_route_contexts
 
-from dialects.native_kit import mistyped, on_sqlite
+from dialects.matrix import routes_of, texts_that_are_no_key
+from dialects.native_kit import on_sqlite
 from dialects.roboflow_kit import matches
 from moorage.core.caller import Scope
 from moorage.dialects.roboflow.scopes import ANY_KEY, KEY_IN_BODY, NEEDS
@@ -48,25 +48,13 @@ async def ids(rf, device):
 
 
 async def test_every_route_is_in_the_table_and_the_table_names_no_other(rf):
-    routes = {
-        (method, route.path)
-        for route in iter_route_contexts(rf.app.roboflow.api.routes)
-        for method in (route.methods or ())
-        if method != "HEAD"
-    }
-    assert routes == set(NEEDS)
+    assert routes_of(rf.app.roboflow.api) == set(NEEDS)
 
 
 async def test_a_key_that_is_none_is_refused_alike_on_every_route(rf, ids, device):
     revoked = await rf.new_key()
     await rf.ask("DELETE", f"/api-keys/{revoked['keyId']}")
-    texts = [
-        "garbage",
-        mistyped(rf.key),
-        new_key_text("sk_live"),
-        new_key_text("adk"),
-        revoked["key"],
-    ]
+    texts = texts_that_are_no_key(rf.key, new_key_text("adk"), revoked["key"])
     for route in CLOSED:
         for text in texts:
             matches(await ask(rf, route, text, ids), "error-401", 401)
