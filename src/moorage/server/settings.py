@@ -1,9 +1,19 @@
 """One frozen object of settings, from environment (``MOORAGE_...``) and TOML; safe defaults."""
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -39,6 +49,94 @@ class IngestSettings(BaseModel):
     batch_reports: int = Field(
         default=256, ge=1, description="reports that share one commit at most"
     )
+
+
+_HOST_AND_PORT = r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"
+_PRINTABLE = re.compile(r"[!-~]{1,512}")
+
+
+class PortainerSettings(BaseModel):
+    """The Portainer in which each provisioned device is made an Edge environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(
+        description="Where this server reaches Portainer, as in https://portainer.example.com:9443."
+    )
+    api_key: SecretStr = Field(
+        description="Access token of a Portainer administrator, sent to that address only."
+    )
+    device_url: str = Field(
+        "",
+        description="Where devices reach Portainer; by default the same address. Portainer refuses "
+        "localhost.",
+    )
+    tunnel_address: Annotated[str, StringConstraints(pattern=_HOST_AND_PORT)] | None = Field(
+        None,
+        description="Where devices reach Portainer's tunnel, as host:8000; by default the host of "
+        "device_url at Portainer's tunnel port.",
+    )
+    group_id: int | None = Field(None, ge=1, description="Portainer's group for new environments.")
+    tag_ids: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="Portainer's tags for new environments, as in [1,2]."
+    )
+    checkin_interval_s: int | None = Field(
+        None,
+        ge=1,
+        le=86_400,
+        description="How often devices ask Portainer for work, in seconds; by default what is set "
+        "in Portainer.",
+    )
+    ca_bundle: Path | None = Field(
+        None, description="Certificates (PEM) to trust instead of the public ones."
+    )
+    verify: bool = Field(
+        True,  # noqa: FBT003 - a default
+        description="Check Portainer's certificate. Dangerous: with false, whoever is on the way "
+        "can take the access token, which is root on every device; set ca_bundle instead.",
+    )
+    timeout_s: float = Field(
+        10, gt=0, le=30, description="How long one call of Portainer may take, in seconds."
+    )
+    required: bool = Field(
+        False,  # noqa: FBT003 - a default
+        description="Provision no device while Portainer does not answer. By default devices are "
+        "provisioned all the same, and told their Edge key later.",
+    )
+
+    @field_validator("url", "device_url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        return plain_url(value) if value else value
+
+    @field_validator("url")
+    @classmethod
+    def _some_url(cls, value: str) -> str:
+        if not value:
+            raise ValueError("it is empty; name Portainer's address, or unset it all")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _printable(cls, value: SecretStr) -> SecretStr:
+        if not _PRINTABLE.fullmatch(value.get_secret_value()):
+            raise ValueError("an access token is one word of printable characters")
+        return value
+
+    @model_validator(mode="after")
+    def _reachable_by_devices(self) -> Self:
+        host = urlsplit(self.devices_url).hostname or ""
+        if host.rstrip(".") == "localhost":
+            raise ValueError(
+                "Portainer refuses localhost as the address devices reach it by; set device_url to "
+                "one they reach (127.0.0.1 passes, but devices will hardly reach it)"
+            )
+        return self
+
+    @property
+    def devices_url(self) -> str:
+        """Where devices reach Portainer."""
+        return self.device_url or self.url
 
 
 class Settings(BaseSettings):
@@ -109,6 +207,10 @@ class Settings(BaseSettings):
     )
     ingest: IngestSettings = Field(
         default_factory=IngestSettings, description="Bounds of the report queue."
+    )
+
+    portainer: PortainerSettings | None = Field(
+        None, description="Portainer, for devices that are to be Edge environments of it."
     )
 
     @field_validator("public_url")

@@ -11,7 +11,7 @@ LEASE = timedelta(minutes=2)
 # A device that was not made five minutes after its environment will not be.
 RESERVED_FOR = timedelta(minutes=5)
 # A call may be under way when its device is deleted; what it makes is to be found.
-SETTLED_AFTER = timedelta(minutes=1)
+SETTLED_AFTER = LEASE
 # With a job's own look-out every two seconds, the first one is made within fifteen.
 FIRST_RETRY = timedelta(seconds=12)
 LONGEST_PAUSE = timedelta(minutes=10)
@@ -30,7 +30,8 @@ def pause(tries: int, spread: float) -> timedelta:
     away, so that what failed together is not tried together.
     """
     # Past 2^6 the bound holds anyway.
-    whole = min(FIRST_RETRY * 2 ** min(tries - 1, 6), LONGEST_PAUSE)
+    doubled: int = 2 ** min(tries - 1, 6)
+    whole = min(FIRST_RETRY * doubled, LONGEST_PAUSE)
     return whole * (1 - (1 - _LEAST_SHARE) * spread)
 
 

@@ -12,6 +12,7 @@ from moorage.core.environments import rules, store
 from moorage.core.environments.model import Environment, Made, State
 from moorage.storage import Tx
 
+# Announced when something is to be removed; what is to be made waits for whoever asked.
 TOPIC = "environments"
 _ACTOR = "system:environments"
 
@@ -60,7 +61,6 @@ async def want(tx: Tx, device: DeviceRef) -> None:
     if not added:
         again = (State.RESERVED, State.REFUSED)
         await store.move(tx, device.device_id, out_of=again, values=values)
-    tx.announce(TOPIC)
 
 
 async def renew(tx: Tx, device: DeviceRef) -> None:
