@@ -32,10 +32,12 @@ ADVICE = {
     "body_too_slow": "Send the body without pauses, or less of it.",
     "chain_forked": "If `sequence` and `chain` are in your own past, send again from there. Else "
     "begin a new store and epoch.",
-    "device_exists": "Use the record that is there, or another id.",
+    "device_exists": "Release the device (`POST /v1/devices/{id}/release`) if it is to come back; "
+    "give a copy an id of its own.",
     "device_key_not_allowed": "Use a workspace key (`sk_...`).",
     "device_key_required": "Use the device's own key (`adk_...`).",
     "device_key_taken": "Make a new random key and enrol with it.",
+    "device_not_approved": "Approve the device first: PATCH its `approval`.",
     "device_retired": "Stop: the owner deleted this device.",
     "device_time_invalid": "Send the time as RFC 3339 in UTC, or leave the header out.",
     "encoding_not_supported": "Send gzip, or the plain body.",
@@ -66,6 +68,7 @@ ADVICE = {
     "storage_full": "Make room on the server's disk. Nothing was changed.",
     "storage_unavailable": "Wait for `Retry-After` seconds, then try again. Nothing was changed.",
     "test_key_not_allowed": "Use a live key.",
+    "no_external_id": "Make an install token for this device instead.",
     "token_expired": "Ask the owner for a fresh token.",
     "token_invalid": "Ask the owner for a fresh token.",
     "too_many_rows": "Send the rest in the next report; `part` and `limit` say which and how many.",

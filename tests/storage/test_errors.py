@@ -34,6 +34,7 @@ DEVICE = {
     "reference": "r",
     "facts": {},
     "created_at": AT,
+    "approval": "approved",
 }
 LINK = {
     "device_id": "dev_1",

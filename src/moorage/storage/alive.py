@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from moorage.storage.database import Tx
+from moorage.storage.prepared import Prepared
 from moorage.storage.schema import Millis, table
 
 PERIOD = timedelta(seconds=5)
@@ -31,6 +32,10 @@ _absences = table(
     sa.Column("began_at", Millis, primary_key=True, autoincrement=False),
     sa.Column("ended_at", Millis, nullable=False),
 )
+
+
+_ABSENCES = Prepared(lambda _: sa.select(_absences).order_by(_absences.c.began_at))
+_MARK = Prepared(lambda _: sa.select(_marks.c.at))
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,11 @@ async def mark(tx: Tx) -> None:
 
 async def absences(tx: Tx) -> Sequence[Absence]:
     """Absences of the last two days, ascending and disjoint, with one that may be going on now."""
-    found = [
-        Absence(row.began_at, row.ended_at)
-        for row in await tx.rows(sa.select(_absences).order_by(_absences.c.began_at))
-    ]
-    last = await tx.row(sa.select(_marks.c.at))
-    if last is not None and tx.now - last.at > ABSENT_AFTER:
+    found = [Absence(row.began_at, row.ended_at) for row in await tx.rows_of(_ABSENCES, {})]
+    marks = await tx.rows_of(_MARK, {})
+    if marks and tx.now - marks[0].at > ABSENT_AFTER:
         # The server has just come back, or was frozen, and the mark is not renewed yet.
-        found.append(Absence(last.at, tx.now + RETURN))
+        found.append(Absence(marks[0].at, tx.now + RETURN))
     return _disjoint(found)
 
 

@@ -74,7 +74,11 @@ class Tx(Protocol):
         ...
 
     async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a prepared statement that answers rows, as the driver returns them."""
+        """Run a prepared statement that answers rows."""
+        ...
+
+    async def run_of(self, statement: Prepared, params: Mapping[str, Any]) -> int:
+        """Run a prepared statement; return how many rows it touched."""
         ...
 
     async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -172,18 +176,27 @@ class _SQLiteTx(_TxBase):
         return await self._call(execute)
 
     async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
-        sql, values = statement.on(self.engine)
+        on = statement.on(self.engine)
 
         def fetch() -> Sequence[Row]:
-            return self._connection.exec_driver_sql(sql, values(params)).all()
+            found = self._connection.exec_driver_sql(on.sql, on.values(params)).all()
+            return on.read(found)
 
         return await self._call(fetch)
 
+    async def run_of(self, statement: Prepared, params: Mapping[str, Any]) -> int:
+        on = statement.on(self.engine)
+
+        def execute() -> int:
+            return self._connection.exec_driver_sql(on.sql, on.values(params)).rowcount
+
+        return await self._call(execute)
+
     async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
-        sql, values = statement.on(self.engine)
+        on = statement.on(self.engine)
 
         def execute() -> None:
-            self._connection.exec_driver_sql(sql, [values(row) for row in rows])
+            self._connection.exec_driver_sql(on.sql, [on.values(row) for row in rows])
 
         await self._call(execute)
 
@@ -360,14 +373,21 @@ class _PostgresTx(_TxBase):
             return (await self._connection.execute(statement, params)).rowcount
 
     async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
-        sql, values = statement.on(self.engine)
+        on = statement.on(self.engine)
         with _translated(self.engine):
-            return (await self._connection.exec_driver_sql(sql, values(params))).all()
+            found = await self._connection.exec_driver_sql(on.sql, on.values(params))
+            return on.read(found.all())
+
+    async def run_of(self, statement: Prepared, params: Mapping[str, Any]) -> int:
+        on = statement.on(self.engine)
+        with _translated(self.engine):
+            found = await self._connection.exec_driver_sql(on.sql, on.values(params))
+            return found.rowcount
 
     async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
-        sql, values = statement.on(self.engine)
+        on = statement.on(self.engine)
         with _translated(self.engine):
-            await self._connection.exec_driver_sql(sql, [values(row) for row in rows])
+            await self._connection.exec_driver_sql(on.sql, [on.values(row) for row in rows])
 
 
 class PostgresDatabase:

@@ -4,7 +4,9 @@ SQLAlchemy's own compiled cache still builds a key, a context and a parameter di
 row; on the report path that was most of the time spent (figures in docs/decisions/0001-storage.md).
 """
 
-from collections.abc import Callable, Mapping
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from moorage.kit.clock import to_ms
+from moorage.kit.clock import from_ms, to_ms
 from moorage.storage.dialect import Engine
 from moorage.storage.schema import Millis
 
@@ -28,23 +30,22 @@ class Prepared:
     """A statement as the driver takes it.
 
     ``build`` makes it from the engine's helpers. Parameters are given by name and go through their
-    column's type, as usual; result columns do not, so select what the driver returns as it is
-    (text and numbers).
+    column's type, as usual, and so do result columns.
     """
 
     def __init__(self, build: Callable[[Engine], sa.Executable]) -> None:
         """Keep the builder; nothing is compiled before the first use on an engine."""
         self._build = build
-        self._compiled: dict[str, tuple[str, Callable[[Mapping[str, Any]], Values]]] = {}
+        self._compiled: dict[str, OnEngine] = {}
 
-    def on(self, engine: Engine) -> tuple[str, Callable[[Mapping[str, Any]], Values]]:
-        """Return the statement's text on an engine, and what turns named parameters into its."""
+    def on(self, engine: Engine) -> "OnEngine":
+        """Return the statement as an engine takes it."""
         found = self._compiled.get(engine.name)
         if found is None:
             found = self._compiled[engine.name] = self._compile(engine)
         return found
 
-    def _compile(self, engine: Engine) -> tuple[str, Callable[[Mapping[str, Any]], Values]]:
+    def _compile(self, engine: Engine) -> "OnEngine":
         compiled: Any = self._build(engine).compile(dialect=_DIALECTS[engine.name])  # type: ignore[attr-defined]
         fixed = compiled.params
         places = [
@@ -61,7 +62,48 @@ class Prepared:
                 ]
             )
 
-        return str(compiled), values
+        return OnEngine(str(compiled), values, _reader(compiled, _DIALECTS[engine.name]))
+
+
+@dataclass(frozen=True, slots=True)
+class OnEngine:
+    """A statement's text on an engine, what turns named parameters into its, and rows into ours."""
+
+    sql: str
+    values: Callable[[Mapping[str, Any]], Values]
+    read: Callable[[Sequence[Any]], Sequence[Any]]
+
+
+def _reader(compiled: Any, dialect: sa.Dialect) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    columns = compiled._result_columns  # noqa: SLF001
+    processors = [_result_processor(column.type, dialect) for column in columns]
+    if not any(processors):
+        return lambda rows: rows
+    # Repeated names (joined tables) are told apart by their place, as nobody can ask for them.
+    names = [column.keyname for column in columns]
+    row = namedtuple("row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - by name at run time
+
+    def read(rows: Sequence[Any]) -> Sequence[Any]:
+        return [
+            row._make(
+                [
+                    value if process is None else process(value)
+                    for process, value in zip(processors, found, strict=True)
+                ]
+            )
+            for found in rows
+        ]
+
+    return read
+
+
+def _result_processor(
+    of: sa.types.TypeEngine[Any], dialect: sa.Dialect
+) -> Callable[[Any], Any] | None:
+    if isinstance(of, Millis):
+        return _time
+    found: Callable[[Any], Any] | None = of.dialect_impl(dialect).result_processor(dialect, None)
+    return found
 
 
 def _processor(bind: sa.BindParameter[Any], compiled: Any) -> Callable[[Any], Any] | None:
@@ -69,6 +111,10 @@ def _processor(bind: sa.BindParameter[Any], compiled: Any) -> Callable[[Any], An
         return _millis  # the same as the type's own, without the layers around it
     found: Callable[[Any], Any] | None = compiled._bind_processors.get(bind.key)  # noqa: SLF001
     return found
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_ms(milliseconds)
 
 
 def _millis(at: datetime | None) -> int | None:

@@ -116,6 +116,81 @@ async def test_fifty_at_once_with_one_id_make_one_device(api):
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(200), statuses.count(409)) == (1, 49)
     assert (await api.read(f"/v1/provisioning-tokens/{made['id']}"))["use_count"] == 1
+    (device,) = (await api.read("/v1/devices"))["data"]
+    assert device["clone_suspected_at"]
+    path = f"/v1/devices/{device['id']}"
+    attempts = (await api.read(f"{path}/attempts"))["data"]
+    assert [one["outcome"] for one in attempts] == ["refused"] * 49
+    happened = [event["event"] for event in (await api.read(f"{path}/events"))["data"]]
+    assert happened.count("device.clone_suspected") == 1
+
+
+async def test_a_refused_copy_leaves_a_bounded_trace(api):
+    made = await token(api)
+    first = await enroll(api, made)
+    for _ in range(60):
+        problem_of(await enroll(api, made), 409, "device_exists")
+    attempts = await api.read(f"/v1/devices/{first.json()['device_id']}/attempts")
+    assert len(attempts["data"]) == 50
+
+
+async def change(api: Api, answer, **fields) -> dict:
+    changed = await api.client.patch(
+        f"/v1/devices/{answer.json()['device_id']}", json=fields, headers=api.auth()
+    )
+    assert changed.status_code == 200, changed.text
+    return changed.json()
+
+
+async def release(api: Api, answer):
+    path = f"/v1/devices/{answer.json()['device_id']}/release"
+    return await api.client.post(path, headers=api.auth())
+
+
+async def test_released_hardware_comes_back_to_its_record_once_whatever_the_token_says(api):
+    made = await token(api)
+    first = await enroll(api, made)
+    problem_of(await enroll(api, made), 409, "device_exists")
+    assert (await release(api, first)).json()["released_at"]
+    assert (await api.report(first.json()["device_key"])).status_code == 200
+    answers = await asyncio.gather(*(enroll(api, made) for _ in range(10)))
+    (second,) = [answer for answer in answers if answer.status_code == 200]
+    assert [answer.status_code for answer in answers].count(409) == 9
+    assert second.json()["device_id"] == first.json()["device_id"]
+    problem_of(await api.report(first.json()["device_key"]), 401, "key_invalid")
+    assert (await api.report(second.json()["device_key"])).status_code == 200
+    assert (await device_of(api, second))["released_at"] is None
+    assert (await api.read(f"/v1/provisioning-tokens/{made['id']}"))["use_count"] == 2
+
+
+async def test_a_device_that_brought_no_id_cannot_be_released(api):
+    made = await api.client.post("/v1/devices", json={"name": "x"}, headers=api.auth())
+    path = f"/v1/devices/{made.json()['id']}/release"
+    problem_of(await api.client.post(path, headers=api.auth()), 409, "no_external_id")
+
+
+@pytest.mark.parametrize("approval", ["rejected", "pending"])
+async def test_a_device_that_is_not_approved_is_shut_out_until_it_is(api, approval):
+    first = await enroll(api, await token(api))
+    assert (await change(api, first, approval=approval))["approval"] == approval
+    problem_of(await api.report(first.json()["device_key"]), 401, "key_invalid")
+    for policy in ({}, {"policy": "new"}, {"policy": "replace", "single_use": True}):
+        problem_of(await enroll(api, await token(api, **policy)), 409, "device_exists")
+    path = f"/v1/devices/{first.json()['device_id']}"
+    for way in ("install", "keys/rotate", "release", "provisioning"):
+        answer = await api.client.post(f"{path}/{way}", headers=api.auth())
+        problem_of(answer, 409, "device_not_approved")
+    await change(api, first, approval="approved")
+    assert (await api.report(first.json()["device_key"])).status_code == 200
+
+
+async def test_without_approval_an_install_token_that_is_out_enrols_nobody(api):
+    made = await api.client.post("/v1/devices", json={"name": "x"}, headers=api.auth())
+    path = f"/v1/devices/{made.json()['id']}"
+    for approval in ("rejected", "approved"):
+        await api.client.patch(path, json={"approval": approval}, headers=api.auth())
+    body = {"install_token": made.json()["install_token"]}
+    problem_of(await api.client.post("/v1/enroll", json=body), 401, "token_invalid")
 
 
 async def test_a_revoked_or_unknown_token_makes_nothing(api):

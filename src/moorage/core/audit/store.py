@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from moorage.core.audit.model import Entry
-from moorage.storage import JsonText, Millis, Tx, table
+from moorage.storage import JsonText, Millis, Prepared, Tx, table
 
 _entries = table(
     "audit_entries",
@@ -20,9 +20,12 @@ _entries = table(
 )
 
 
+_INSERT = Prepared(lambda _: sa.insert(_entries))
+
+
 async def insert(tx: Tx, values: dict[str, object]) -> None:
     """Append one entry."""
-    await tx.run(sa.insert(_entries), values)
+    await tx.run_of(_INSERT, values)
 
 
 async def list_entries(  # noqa: PLR0913 - a query's parts

@@ -1,7 +1,7 @@
 """Making, reading and changing a device's config."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from moorage.core import audit, devices
 from moorage.core.caller import Caller, DeviceRef, Scope
@@ -25,23 +25,34 @@ from moorage.storage import Row, Tx
 _WORKSPACE_POSITION = 100
 
 
-async def create_first(tx: Tx, caller: Caller, device: DeviceRef, own: Document) -> None:
-    """Make the first revision of a device just made: the layers of its workspace and its own."""
+class _Appended(NamedTuple):
+    changed: list[str]
+    interval_s: int
+
+
+async def create_first(tx: Tx, caller: Caller, device: Device, own: Document) -> Device:
+    """Make the first revision of a device just made: the layers of its workspace and its own.
+
+    Returns the device as it is then: the document says how often it is to report.
+    """
     lower = [_base(), *await store.layers_of(tx, device.workspace_id)]
-    await _begin(tx, caller, device, lower, own)
+    return await _begin(tx, caller, device, lower, own)
 
 
-async def create_copy(tx: Tx, caller: Caller, device: DeviceRef, source: DeviceRef) -> None:
+async def create_copy(tx: Tx, caller: Caller, device: Device, source: DeviceRef) -> Device:
     """Make the first revision as another device's present one, secrets included."""
     _, found = await _desired(tx, source)
-    await _begin(tx, caller, device, found.lower, found.own)
+    return await _begin(tx, caller, device, found.lower, found.own)
 
 
 async def _begin(
-    tx: Tx, caller: Caller, device: DeviceRef, lower: Sequence[Layer], own: Document
-) -> None:
-    await store.insert_state(tx, device.device_id, 1)
-    await _append(tx, caller, device, revision=1, lower=lower, own=own, before={})
+    tx: Tx, caller: Caller, device: Device, lower: Sequence[Layer], own: Document
+) -> Device:
+    await store.insert_state(tx, device.id, 1)
+    appended = await _append(
+        tx, caller, device.ref, revision=1, lower=lower, own=own, before={}, was_s=device.interval_s
+    )
+    return devices.with_interval(device, appended.interval_s)
 
 
 def _base() -> Layer:
@@ -166,10 +177,10 @@ async def _change(  # noqa: PLR0913 - what the three ways of changing differ in
     if not rules.same(own, now.own):
         number = now.revision + 1
         await store.set_revision(tx, device.device_id, number)
-        changed = await _append(
+        appended = await _append(
             tx, caller, device, revision=number, lower=now.lower, own=own, before=now.document
         )
-        details = {"revision": number, "changed": changed}
+        details = {"revision": number, "changed": appended.changed}
         await audit.record(tx, caller, action, device.device_id, details)
         tx.announce(f"device:{device.device_id}")
         state, now = await _desired(tx, device)
@@ -185,7 +196,9 @@ async def _append(  # noqa: PLR0913 - the parts of a revision
     lower: Sequence[Layer],
     own: Document,
     before: Document,
-) -> list[str]:
+    was_s: int | None = None,
+) -> _Appended:
+    """Append a revision. ``was_s``: the interval that the device is known to have been assigned."""
     merged = rules.merge([*lower, Layer(rules.DEVICE_LAYER, own)])
     rules.check_document(merged.document)
     changed = rules.changed_pointers(before, merged.document)
@@ -202,8 +215,10 @@ async def _append(  # noqa: PLR0913 - the parts of a revision
         "created_by": caller.actor,
     }
     await store.insert_revision(tx, values)
-    await devices.assign_interval(tx, device, rules.interval_of(merged.document))
-    return changed
+    interval_s = rules.interval_of(merged.document)
+    if interval_s != was_s:
+        await devices.assign_interval(tx, device, interval_s)
+    return _Appended(changed, interval_s)
 
 
 async def get_default(tx: Tx, caller: Caller) -> DefaultConfig:

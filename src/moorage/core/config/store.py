@@ -45,20 +45,26 @@ _states = table(
 
 _SEALED = ("own", "lower", "document")
 
+_INSERT_STATE = Prepared(lambda _: sa.insert(_states))
+_INSERT_REVISION = Prepared(lambda _: sa.insert(_revisions))
+_LAYERS = Prepared(
+    lambda _: (
+        sa.select(_layers)
+        .where(_layers.c.workspace_id == sa.bindparam("_workspace_id"))
+        .order_by(_layers.c.position, _layers.c.name)
+    )
+)
+
 
 async def layers_of(tx: Tx, workspace_id: str) -> list[Layer]:
     """The workspace's layers, lowest first."""
-    rows = await tx.rows(
-        sa.select(_layers)
-        .where(_layers.c.workspace_id == workspace_id)
-        .order_by(_layers.c.position, _layers.c.name)
-    )
+    rows = await tx.rows_of(_LAYERS, {"_workspace_id": workspace_id})
     return [Layer(row.name, tx.vault.open(row.patch)) for row in rows]
 
 
 async def insert_state(tx: Tx, device_id: str, revision: int) -> None:
     """Begin a device's config."""
-    await tx.run(sa.insert(_states), {"device_id": device_id, "revision": revision})
+    await tx.run_of(_INSERT_STATE, {"device_id": device_id, "revision": revision})
 
 
 async def set_revision(tx: Tx, device_id: str, revision: int) -> None:
@@ -81,7 +87,7 @@ async def set_layer(tx: Tx, workspace_id: str, layer: Layer, position: int) -> N
 async def insert_revision(tx: Tx, values: Mapping[str, Any]) -> None:
     """Append a revision; what may hold secrets is sealed."""
     sealed = {name: tx.vault.seal(values[name]) for name in _SEALED}
-    await tx.run(sa.insert(_revisions), {**values, **sealed})
+    await tx.run_of(_INSERT_REVISION, {**values, **sealed})
 
 
 def _revision(tx: Tx, row: Row) -> Revision:

@@ -10,7 +10,13 @@ from moorage.core.devices.model import (
     Sort,
     Status,
 )
-from moorage.core.devices.rules import DEFAULT_INTERVAL_S, DEFAULT_TYPE, check_tags, check_type
+from moorage.core.devices.rules import (
+    DEFAULT_INTERVAL_S,
+    DEFAULT_TYPE,
+    check_tags,
+    check_type,
+    with_interval,
+)
 from moorage.core.devices.service import (
     assign_interval,
     bury,
@@ -30,6 +36,7 @@ from moorage.core.devices.service import (
     list_around,
     list_devices,
     mark_seen,
+    new_id,
     note_heartbeat,
     purge_tombstones,
     record_facts,
@@ -38,6 +45,7 @@ from moorage.core.devices.service import (
     set_released,
     statuses,
     take_external_id,
+    take_release,
     unpurged_remains,
     update,
 )
@@ -73,6 +81,7 @@ __all__ = [
     "list_around",
     "list_devices",
     "mark_seen",
+    "new_id",
     "note_heartbeat",
     "purge_tombstones",
     "record_facts",
@@ -81,6 +90,8 @@ __all__ = [
     "set_released",
     "statuses",
     "take_external_id",
+    "take_release",
     "unpurged_remains",
     "update",
+    "with_interval",
 ]

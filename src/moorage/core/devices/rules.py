@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from moorage.core.devices.model import Presence, Status
+from moorage.core.devices.model import Device, Presence, Status
 from moorage.core.errors import invalid
 from moorage.storage.alive import Absence
 
@@ -64,6 +65,12 @@ def presence_at(
     return Presence(status, now, interval_s, last_heartbeat, silent)
 
 
+def with_interval(device: Device, interval_s: int) -> Device:
+    """Return a device never heard of as one that is to report so often."""
+    presence = replace(device.presence, interval_s=interval_s)
+    return replace(device, interval_s=interval_s, presence=presence)
+
+
 def check_name(name: str) -> str:
     """Return the name trimmed. Raises DomainError ``invalid``."""
     trimmed = name.strip()
@@ -101,7 +108,7 @@ def check_reference(reference: str | None, device_id: str) -> str | None:
     if not reference or len(reference) > _LONGEST_REFERENCE:
         raise invalid(
             "/reference",
-            f"a reference is 1 to {_LONGEST_REFERENCE} characters; leave it out for none",
+            f"a reference is 1 to {_LONGEST_REFERENCE} characters; null for none",
         )
     _check_printable("/reference", reference)
     return reference

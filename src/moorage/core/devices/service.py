@@ -5,7 +5,7 @@ from typing import Any
 
 from moorage.core import audit, events
 from moorage.core.caller import Caller, DeviceRef, Scope
-from moorage.core.devices import listing, rules, store
+from moorage.core.devices import listing, rules, store, tables
 from moorage.core.devices.model import (
     Approval,
     Changes,
@@ -16,10 +16,15 @@ from moorage.core.devices.model import (
     Status,
 )
 from moorage.core.errors import DomainError, Kind, invalid, not_found
-from moorage.kit.ids import new_id
+from moorage.kit import ids
 from moorage.kit.pages import Page
 from moorage.kit.unset import UNSET
 from moorage.storage import Tx, UniqueViolation
+
+
+def new_id() -> str:
+    """Return an id for a device that is yet to be made."""
+    return ids.new_id("dev_")
 
 
 async def create(  # noqa: PLR0913 - the parts of a record
@@ -31,40 +36,46 @@ async def create(  # noqa: PLR0913 - the parts of a record
     tags: Sequence[str] = (),
     reference: str | None = None,
     external_id: str | None = None,
-    interval_s: int = rules.DEFAULT_INTERVAL_S,
+    told: Mapping[str, Any] | None = None,
+    id: str | None = None,  # noqa: A002 - the field's own name
 ) -> Device:
     """Make a record in the caller's mode (``device:update``); without a name its id is its name.
+
+    ``told`` are facts of a device that made itself known: it has been seen then. ``id`` is one of
+    ``devices.new_id``, when something outside had to know it first.
 
     Raises:
         DomainError: ``invalid``; ``conflict`` when reference or external id is taken.
 
     """
     caller.require(Scope.DEVICE_UPDATE)
-    device_id = new_id("dev_")
+    device_id = id or new_id()
     wanted_tags = rules.check_tags(tags)
-    record = {
+    record: dict[str, Any] = {
         "id": device_id,
         "workspace_id": caller.workspace_id,
         "live": caller.live,
+        "reference": rules.check_reference(reference, device_id),
         "name": device_id if name is None else rules.check_name(name),
         "type": rules.check_type(type),
         "external_id": external_id,
-        "reference": rules.check_reference(reference, device_id),
-        "facts": {},
+        "facts": dict(told or {}),
+        "hostname": (told or {}).get("hostname"),
         "created_at": tx.now,
         "approval": str(Approval.APPROVED),
     }
+    seen_at = None if told is None else tx.now
     try:
-        await store.insert(tx, record, interval_s)
+        await store.insert(tx, record, rules.DEFAULT_INTERVAL_S, seen_at)
     except UniqueViolation as error:
         raise _taken(error) from None
     if wanted_tags:
-        await store.set_tags(tx, device_id, wanted_tags)
+        await store.insert_tags(tx, device_id, wanted_tags)
     details = {"name": record["name"], "type": record["type"], "tags": list(wanted_tags)}
     await audit.record(tx, caller, "device.created", device_id, details)
     device = DeviceRef(device_id, caller.workspace_id, caller.live)
     await events.record(tx, device, events.EventText("device.created", "the record was made"))
-    return await _get(tx, caller, device_id)
+    return tables.fresh_device(record, wanted_tags, rules.DEFAULT_INTERVAL_S, seen_at)
 
 
 async def get(
@@ -296,6 +307,11 @@ async def set_approval(tx: Tx, device: DeviceRef, approval: Approval) -> None:
     await store.update(tx, device.workspace_id, device.device_id, {"approval": str(approval)})
 
 
+async def take_release(tx: Tx, device: DeviceRef) -> bool:
+    """Use up a release; of two who come at once only one gets True."""
+    return await store.take_release(tx, device.workspace_id, device.device_id)
+
+
 async def set_released(tx: Tx, device: DeviceRef, *, released: bool) -> None:
     """Note whether the device's hardware may enrol anew into this record."""
     at = tx.now if released else None
@@ -303,8 +319,16 @@ async def set_released(tx: Tx, device: DeviceRef, *, released: bool) -> None:
 
 
 async def bury(tx: Tx, device: Device, key_digests: Sequence[str]) -> None:
-    """Leave a tombstone, so that the device's reports are answered "gone"."""
-    await store.insert_tombstone(tx, device, key_digests)
+    """Leave a tombstone, so that the device's reports are answered "gone".
+
+    Raises:
+        DomainError: ``not_found`` when somebody else was a moment earlier.
+
+    """
+    try:
+        await store.insert_tombstone(tx, device, key_digests)
+    except UniqueViolation:
+        raise not_found("device") from None
 
 
 async def forget(tx: Tx, device: Device) -> None:

@@ -19,26 +19,43 @@ from moorage.core.devices.tables import (
 from moorage.storage import Prepared, Row, Tx
 from moorage.storage.alive import absences
 
+_INSERT = Prepared(lambda _: sa.insert(devices))
+_INSERT_PRESENCE = Prepared(lambda _: sa.insert(presence))
+_INSERT_TAG = Prepared(lambda _: sa.insert(tags))
+_FIND = Prepared(
+    lambda _: SELECTED.where(
+        devices.c.workspace_id == sa.bindparam("_workspace_id"),
+        devices.c.id == sa.bindparam("_id"),
+        devices.c.live == sa.bindparam("_live"),
+    )
+)
+_TAGS = Prepared(
+    lambda _: (
+        sa.select(tags.c.tag)
+        .where(tags.c.device_id == sa.bindparam("_id"))
+        .order_by(tags.c.position)
+    )
+)
 
-async def insert(tx: Tx, record: Mapping[str, Any], interval_s: int) -> None:
+
+async def insert(
+    tx: Tx, record: Mapping[str, Any], interval_s: int, seen_at: datetime | None
+) -> None:
     """Insert a record and its presence. Raises UniqueViolation for a taken id or reference."""
-    await tx.run(sa.insert(devices), record)
-    await tx.run(sa.insert(presence), {"device_id": record["id"], "interval_s": interval_s})
+    await tx.run_of(_INSERT, record)
+    await tx.run_of(
+        _INSERT_PRESENCE,
+        {"device_id": record["id"], "interval_s": interval_s, "last_seen_at": seen_at},
+    )
 
 
 async def find(tx: Tx, workspace_id: str, device_id: str, *, live: bool) -> Device | None:
     """By id."""
-    row = await tx.row(
-        SELECTED.where(
-            devices.c.workspace_id == workspace_id,
-            devices.c.id == device_id,
-            devices.c.live == live,
-        )
-    )
-    if row is None:
+    rows = await tx.rows_of(_FIND, {"_workspace_id": workspace_id, "_id": device_id, "_live": live})
+    if not rows:
         return None
-    its_tags = await tags_of(tx, [device_id])
-    return device_of(row, its_tags.get(device_id, []), tx.now, await absences(tx))
+    its_tags = [row.tag for row in await tx.rows_of(_TAGS, {"_id": device_id})]
+    return device_of(rows[0], its_tags, tx.now, await absences(tx))
 
 
 async def workspace_of(tx: Tx, device_id: str) -> str | None:
@@ -70,14 +87,27 @@ async def update(tx: Tx, workspace_id: str, device_id: str, values: Mapping[str,
     )
 
 
+async def take_release(tx: Tx, workspace_id: str, device_id: str) -> bool:
+    """End a release; return False when there was none (any more)."""
+    standing = sa.and_(
+        devices.c.workspace_id == workspace_id,
+        devices.c.id == device_id,
+        devices.c.released_at.is_not(None),
+    )
+    return await tx.run(sa.update(devices).where(standing).values(released_at=None)) == 1
+
+
 async def set_tags(tx: Tx, device_id: str, wanted: Sequence[str]) -> None:
     """Replace the tags."""
     await tx.run(sa.delete(tags).where(tags.c.device_id == device_id))
     if wanted:
-        rows = [
-            {"device_id": device_id, "tag": tag, "position": at} for at, tag in enumerate(wanted)
-        ]
-        await tx.run(sa.insert(tags), rows)
+        await insert_tags(tx, device_id, wanted)
+
+
+async def insert_tags(tx: Tx, device_id: str, wanted: Sequence[str]) -> None:
+    """Insert the tags of a device that has none."""
+    rows = [{"device_id": device_id, "tag": tag, "position": at} for at, tag in enumerate(wanted)]
+    await tx.run_many(_INSERT_TAG, rows)
 
 
 async def tags_of(tx: Tx, device_ids: Sequence[str]) -> dict[str, list[str]]:

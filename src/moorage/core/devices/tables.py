@@ -1,7 +1,8 @@
 """The tables of devices, and how a row becomes a record; the stores beside this hold the SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -111,6 +112,25 @@ def device_of(
         approval=Approval(row.approval),
         released_at=row.released_at,
         presence=rules.presence_at(now, row.last_heartbeat_at, row.interval_s, absences),
+    )
+
+
+def fresh_device(
+    record: Mapping[str, Any], its_tags: Sequence[str], interval_s: int, seen_at: datetime | None
+) -> Device:
+    """Make what would be read of a record just inserted."""
+    values = {name: value for name, value in record.items() if name != "hostname"}
+    return Device(
+        **{**values, "approval": Approval(record["approval"])},
+        tags=tuple(its_tags),
+        interval_s=interval_s,
+        last_seen_at=seen_at,
+        boot_id=None,
+        uptime_s=None,
+        skew_ms=None,
+        clone_suspected_at=None,
+        released_at=None,
+        presence=rules.presence_at(record["created_at"], None, interval_s, ()),
     )
 
 

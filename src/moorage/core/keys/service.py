@@ -317,6 +317,12 @@ async def revoke_for_device(
         await audit.record(tx, caller, "key.device_keys_revoked", device_id, {"count": count})
 
 
+async def enable_for_device(tx: Tx, caller: Caller, device_id: str, *, enabled: bool) -> None:
+    """Let a device's keys open what they opened, or nothing until they are enabled again."""
+    at = None if enabled else tx.now
+    await store.set_disabled_for_device(tx, caller.workspace_id, device_id, at)
+
+
 async def standing(tx: Tx, key_ids: Sequence[str]) -> set[str]:
     """Return those of the keys that are not revoked, read in this transaction."""
     return await store.standing(tx, key_ids)

@@ -1,6 +1,7 @@
 """The keys table and every statement on it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,17 +57,23 @@ def _key(row: Row) -> Key:
     )
 
 
+_INSERT = Prepared(lambda _: sa.insert(_keys))
+_FIND_BY_DIGEST = Prepared(
+    lambda _: sa.select(_keys).where(_keys.c.digest == sa.bindparam("_digest"))
+)
+
+
 async def insert(tx: Tx, key: Key, digest: str) -> None:
     """Insert. Raises UniqueViolation when the digest is there already."""
     values: dict[str, Any] = {name: getattr(key, name) for name in _PLAIN}
     values["scopes"] = None if key.scopes is None else sorted(key.scopes)
-    await tx.run(sa.insert(_keys), {**values, "digest": digest})
+    await tx.run_of(_INSERT, {**values, "digest": digest})
 
 
 async def find_by_digest(tx: Tx, digest: str) -> Key | None:
     """By digest, revoked or not."""
-    row = await tx.row(sa.select(_keys).where(_keys.c.digest == digest))
-    return row and _key(row)
+    rows = await tx.rows_of(_FIND_BY_DIGEST, {"_digest": digest})
+    return _key(rows[0]) if rows else None
 
 
 async def find(tx: Tx, workspace_id: str, key_id: str, *, live: bool) -> Key | None:
@@ -140,6 +147,17 @@ async def revoke_for_device(tx: Tx, workspace_id: str, device_id: str, *, keep: 
     if keep is not None:
         which.append(_keys.c.id != keep)
     return await tx.run(sa.update(_keys).where(*which).values(revoked_at=tx.now))
+
+
+async def set_disabled_for_device(
+    tx: Tx, workspace_id: str, device_id: str, at: datetime | None
+) -> None:
+    """Disable a device's keys, or enable them again."""
+    await tx.run(
+        sa.update(_keys)
+        .where(_keys.c.workspace_id == workspace_id, _keys.c.device_id == device_id)
+        .values(disabled_at=at)
+    )
 
 
 async def digests_of_device(tx: Tx, workspace_id: str, device_id: str) -> Sequence[str]:

@@ -1,11 +1,13 @@
 """How a device comes to be, gets its first key, and ends; the installer that brings the agent."""
 
 from moorage.core.provisioning.attempts import list_attempts, note_attempt, purge_attempts
+from moorage.core.provisioning.enrolment import check_install_token, enroll
 from moorage.core.provisioning.installer import (
     Zipapp,
     agent_zipapp,
     render_install_script,
     render_refusal_script,
+    setup_line,
 )
 from moorage.core.provisioning.model import (
     Attempt,
@@ -18,19 +20,19 @@ from moorage.core.provisioning.model import (
     ProvisioningToken,
     Registered,
 )
+from moorage.core.provisioning.newcomers import DEVICE_EXISTS, provision
 from moorage.core.provisioning.offline import Signer
 from moorage.core.provisioning.rules import Asked, check_asked, first_layer
 from moorage.core.provisioning.service import (
-    check_install_token,
-    enroll,
     new_install_token,
     new_offline_payload,
-    provision,
     purge_tokens,
     register,
     register_bare,
+    release,
     retire,
     rotate_key,
+    set_approval,
 )
 from moorage.core.provisioning.tokens import (
     create_token,
@@ -40,6 +42,7 @@ from moorage.core.provisioning.tokens import (
 )
 
 __all__ = [
+    "DEVICE_EXISTS",
     "Asked",
     "Attempt",
     "Enrolled",
@@ -69,9 +72,12 @@ __all__ = [
     "purge_tokens",
     "register",
     "register_bare",
+    "release",
     "render_install_script",
     "render_refusal_script",
     "retire",
     "revoke_token",
     "rotate_key",
+    "set_approval",
+    "setup_line",
 ]

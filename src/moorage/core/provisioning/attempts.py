@@ -9,7 +9,6 @@ from moorage.core.provisioning.model import Attempt
 from moorage.storage import Tx
 
 KEPT = timedelta(hours=24)
-_MOST_OF_A_DEVICE = 50
 
 
 async def note_attempt(
@@ -19,7 +18,7 @@ async def note_attempt(
     row = await store.find_by_digest(tx, keys.digest(token))
     if row is not None:
         attempt = Attempt(tx.now, address, outcome, reason)
-        await store.insert_attempt(tx, row.device_id, attempt, keep=_MOST_OF_A_DEVICE)
+        await store.insert_attempt(tx, row.device_id, attempt)
 
 
 async def list_attempts(tx: Tx, caller: Caller, device_id: str) -> list[Attempt]:

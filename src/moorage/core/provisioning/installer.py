@@ -77,6 +77,14 @@ def render_install_script(*, server_url: str, token: str | None, agent_sha256: s
     return script
 
 
+def setup_line(server_url: str, token: str) -> str:
+    """Return the line an owner pastes on each device that is to enrol with a token for many.
+
+    The token is an argument and no part of the address: proxies write addresses down.
+    """
+    return f"curl -fsSL {shlex.quote(plain_url(server_url) + '/setup')} | sudo sh -s -- {token}"
+
+
 def render_refusal_script(message: str) -> str:
     """Return a script that says why there is no installer, and fails; for ``curl ... | sh``."""
     plain = _REFUSAL.sub(" ", message)

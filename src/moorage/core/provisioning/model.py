@@ -8,6 +8,9 @@ from typing import Any
 
 from moorage.core.devices import Device
 
+INSTALL_TOKEN_PREFIX = "inst"  # noqa: S105 - how they begin
+DEVICE_KEY_PREFIX = "adk"
+
 
 @dataclass(frozen=True)
 class InstallToken:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from moorage.core.caller import DeviceRef
 from moorage.core.provisioning.model import Attempt
 from moorage.kit.ids import new_row_id
-from moorage.storage import Millis, Row, Tx, table
+from moorage.storage import Millis, Prepared, Row, Tx, table
 
 _tokens = table(
     "install_tokens",
@@ -26,6 +26,7 @@ _tokens = table(
     sa.Column("spent_at", Millis),
     sa.Column("spent_by_digest", sa.Text),
 )
+_MOST_OF_A_DEVICE = 50
 # What was tried with a device's tokens, for whoever waits for it to appear. A few rows a device.
 _attempts = table(
     "install_attempts",
@@ -39,9 +40,12 @@ _attempts = table(
 )
 
 
+_INSERT = Prepared(lambda _: sa.insert(_tokens))
+
+
 async def insert(tx: Tx, values: Mapping[str, Any]) -> None:
     """Insert a token."""
-    await tx.run(sa.insert(_tokens), values)
+    await tx.run_of(_INSERT, values)
 
 
 async def find_by_digest(tx: Tx, digest: str, *, lock: bool = False) -> Row | None:
@@ -78,8 +82,8 @@ async def delete_before(tx: Tx, before: datetime, rows: int) -> int:
     return await tx.run(sa.delete(_tokens).where(_tokens.c.id.in_(old)))
 
 
-async def insert_attempt(tx: Tx, device_id: str, attempt: Attempt, *, keep: int) -> None:
-    """Append an attempt and let go of the oldest beyond ``keep``."""
+async def insert_attempt(tx: Tx, device_id: str, attempt: Attempt) -> None:
+    """Append an attempt and let go of the oldest beyond some."""
     await tx.run(
         sa.insert(_attempts),
         {
@@ -95,7 +99,7 @@ async def insert_attempt(tx: Tx, device_id: str, attempt: Attempt, *, keep: int)
         sa.select(_attempts.c.id)
         .where(_attempts.c.device_id == device_id)
         .order_by(_attempts.c.id.desc())
-        .limit(keep)
+        .limit(_MOST_OF_A_DEVICE)
     )
     await tx.run(
         sa.delete(_attempts).where(

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from moorage.core.provisioning.model import Policy, ProvisioningToken
-from moorage.storage import JsonText, Millis, Row, Tx, table
+from moorage.storage import JsonText, Millis, Prepared, Row, Tx, table
 
 _tokens = table(
     "provisioning_tokens",
@@ -26,6 +26,26 @@ _tokens = table(
     sa.Column("last_used_at", Millis),
     sa.Column("revoked_at", Millis),
     sa.Index("ix_provisioning_tokens_list", "workspace_id", "live", "id"),
+)
+
+
+_FIND_BY_DIGEST = Prepared(
+    lambda _: sa.select(_tokens).where(_tokens.c.digest == sa.bindparam("_digest"))
+)
+_SPEND = Prepared(
+    lambda _: (
+        sa.update(_tokens)
+        .where(
+            _tokens.c.id == sa.bindparam("_id"),
+            _tokens.c.revoked_at.is_(None),
+            sa.or_(_tokens.c.max_uses.is_(None), _tokens.c.use_count < _tokens.c.max_uses),
+            sa.or_(
+                _tokens.c.expires_at.is_(None),
+                _tokens.c.expires_at > sa.bindparam("_now", type_=Millis),
+            ),
+        )
+        .values(use_count=_tokens.c.use_count + 1, last_used_at=sa.bindparam("_now", type_=Millis))
+    )
 )
 
 
@@ -55,8 +75,8 @@ async def insert(tx: Tx, values: Mapping[str, Any]) -> None:
 
 async def find_by_digest(tx: Tx, digest: str) -> ProvisioningToken | None:
     """By digest."""
-    row = await tx.row(sa.select(_tokens).where(_tokens.c.digest == digest))
-    return row and _token(row)
+    rows = await tx.rows_of(_FIND_BY_DIGEST, {"_digest": digest})
+    return _token(rows[0]) if rows else None
 
 
 async def find(tx: Tx, workspace_id: str, token_id: str, *, live: bool) -> ProvisioningToken | None:
@@ -85,14 +105,7 @@ async def list_before(
 
 async def spend(tx: Tx, token_id: str) -> bool:
     """Count one use; return False when it was the one use too many, or it is over."""
-    good = sa.and_(
-        _tokens.c.id == token_id,
-        _tokens.c.revoked_at.is_(None),
-        sa.or_(_tokens.c.max_uses.is_(None), _tokens.c.use_count < _tokens.c.max_uses),
-        sa.or_(_tokens.c.expires_at.is_(None), _tokens.c.expires_at > tx.now),
-    )
-    values = {"use_count": _tokens.c.use_count + 1, "last_used_at": tx.now}
-    return await tx.run(sa.update(_tokens).where(good).values(values)) == 1
+    return await tx.run_of(_SPEND, {"_id": token_id, "_now": tx.now}) == 1
 
 
 async def revoke(tx: Tx, token_id: str) -> bool:

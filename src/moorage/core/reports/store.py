@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from moorage.core.caller import DeviceRef
 from moorage.core.reports.model import Checkpoint, Epoch, EpochState, Link, Record
-from moorage.kit.clock import from_ms
 from moorage.storage import Engine, Millis, Prepared, Row, Tx, table
 
 # One row for each report a device ever had acknowledged, kept 48 hours. Never partitioned by time:
@@ -115,9 +114,9 @@ async def lock_epochs(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str
         (row.device_id, row.epoch): EpochState(
             sequence=row.sequence,
             chain=row.chain,
-            current=bool(row.current),
-            backfill=bool(row.backfill),
-            checkpoint_at=None if row.checkpoint_at is None else from_ms(row.checkpoint_at),
+            current=row.current,
+            backfill=row.backfill,
+            checkpoint_at=row.checkpoint_at,
         )
         for row in await tx.rows_of(_LOCK_EPOCHS, tx.engine.listed_value(keys))
     }

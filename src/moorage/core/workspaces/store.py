@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from moorage.core.workspaces.model import Feature, Workspace
-from moorage.storage import JsonText, Millis, Row, Tx, table
+from moorage.storage import JsonText, Millis, Prepared, Row, Tx, table
 
 _workspaces = table(
     "workspaces",
@@ -15,6 +15,9 @@ _workspaces = table(
 )
 
 
+_FIND = Prepared(lambda _: sa.select(_workspaces).where(_workspaces.c.id == sa.bindparam("_id")))
+
+
 def _workspace(row: Row) -> Workspace:
     known = {str(feature) for feature in Feature}
     features = frozenset(Feature(name) for name in row.features if name in known)
@@ -23,8 +26,8 @@ def _workspace(row: Row) -> Workspace:
 
 async def find(tx: Tx, workspace_id: str) -> Workspace | None:
     """By id."""
-    row = await tx.row(sa.select(_workspaces).where(_workspaces.c.id == workspace_id))
-    return row and _workspace(row)
+    rows = await tx.rows_of(_FIND, {"_id": workspace_id})
+    return _workspace(rows[0]) if rows else None
 
 
 async def find_by_slug(tx: Tx, slug: str) -> Workspace | None:

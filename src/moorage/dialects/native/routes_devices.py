@@ -105,8 +105,10 @@ def router(services: Services) -> APIRouter:
             tags=body.tags if "tags" in given else UNSET,
         )
         async with callers.writing(request) as (tx, caller):
-            changed = DeviceOut.of(await devices.update(tx, caller, device_id, changes))
-        return changed
+            changed = await devices.update(tx, caller, device_id, changes)
+            if body.approval is not None:
+                changed = await provisioning.set_approval(tx, caller, device_id, body.approval)
+        return DeviceOut.of(changed)
 
     @routes.delete("/{device_id}", status_code=204, response_class=Response)
     async def retire_device(request: Request, device_id: str) -> Response:
@@ -114,6 +116,12 @@ def router(services: Services) -> APIRouter:
         async with callers.writing(request) as (tx, caller):
             await provisioning.retire(tx, caller, device_id)
         return Response(status_code=204)
+
+    @routes.post("/{device_id}/release")
+    async def release_device(request: Request, device_id: str) -> DeviceOut:
+        """Let the device's hardware enrol anew into this record, once, whatever the token says."""
+        async with callers.writing(request) as (tx, caller):
+            return DeviceOut.of(await provisioning.release(tx, caller, device_id))
 
     @routes.post("/{device_id}/install", status_code=201, response_model=InstallTokenOut)
     async def make_install_token(

@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from moorage.core import provisioning
 from moorage.core.errors import DomainError, Fault, Kind, invalid
-from moorage.dialects.common import Services, refusals_noted
+from moorage.dialects.common import Services, provisioned, refusals_noted
 from moorage.dialects.native.wire import EnrolledOut, EnrollIn
 
 
@@ -24,24 +24,25 @@ def router(services: Services) -> APIRouter:
         told = {} if body.device is None else body.device.model_dump(exclude_none=True)
         external_id, name = told.pop("device_id", None), told.pop("name", None)
         token = body.install_token or body.provisioning_token or ""
-        async with refusals_noted(services, request, token), services.db.write() as tx:
-            if body.provisioning_token is None:
+        if body.provisioning_token is None:
+            async with refusals_noted(services, request, token), services.db.write() as tx:
                 enrolled = await provisioning.enroll(
                     tx, token=token, device_key=body.device_key, told=told
                 )
-            else:
-                if external_id is None:
-                    raise invalid(
-                        "/device/device_id",
-                        "with a provisioning token device_id is required: an id the hardware keeps",
-                    )
-                enrolled = await provisioning.provision(
-                    tx,
-                    token=token,
-                    device_key=body.device_key,
-                    newcomer=provisioning.Newcomer(external_id, name),
-                    told=told,
-                )
+            return EnrolledOut.of(enrolled, services.public_url)
+        if external_id is None:
+            raise invalid(
+                "/device/device_id",
+                "with a provisioning token device_id is required: an id the hardware keeps",
+            )
+        enrolled = await provisioned(
+            services,
+            request,
+            token=token,
+            device_key=body.device_key,
+            newcomer=provisioning.Newcomer(external_id, name),
+            told=told,
+        )
         return EnrolledOut.of(enrolled, services.public_url)
 
     return routes

@@ -110,11 +110,10 @@ def router(services: Services) -> APIRouter:
                     tags=body.tags,
                     device_type=body.type,
                 )
-                address = f"{services.public_url}/devices/v2/{made.text}/install.sh"
                 return TokenMadeOut(
                     **TokenOut.of(made.token).model_dump(),
                     token=made.text,
-                    install_command=f"curl -fsSL {address} | sh",
+                    install_command=provisioning.setup_line(services.public_url, made.text),
                 )
 
             secrets = frozenset({"token", "install_command"})

@@ -25,6 +25,7 @@ NEEDS: Mapping[tuple[str, str], Needs] = {
     ("PATCH", "/v1/devices/{device_id}"): Scope.DEVICE_UPDATE,
     ("DELETE", "/v1/devices/{device_id}"): Scope.DEVICE_DELETE,
     ("POST", "/v1/devices/{device_id}/install"): Scope.DEVICE_UPDATE,
+    ("POST", "/v1/devices/{device_id}/release"): Scope.DEVICE_UPDATE,
     ("GET", "/v1/devices/{device_id}/logs"): Scope.DEVICE_READ,
     ("GET", "/v1/devices/{device_id}/events"): Scope.DEVICE_READ,
     ("GET", "/v1/devices/{device_id}/telemetry"): Scope.DEVICE_READ,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from moorage.core.config import ConfigView
-from moorage.core.devices import Device
+from moorage.core.devices import Approval, Device
 from moorage.core.events import Event
 from moorage.core.keys import Key, NewKey
 from moorage.core.logs import LogLine
@@ -87,6 +87,7 @@ class DeviceOut(BaseModel):
     clock_skew_ms: int | None
     clone_suspected_at: str | None
     approval: str
+    released_at: str | None
 
     @classmethod
     def of(cls, device: Device) -> "DeviceOut":
@@ -116,6 +117,7 @@ class DeviceOut(BaseModel):
             clock_skew_ms=device.skew_ms,
             clone_suspected_at=time_text(device.clone_suspected_at),
             approval=device.approval,
+            released_at=time_text(device.released_at),
         )
 
 
@@ -167,6 +169,7 @@ class DevicePatchIn(Body):
     type: Text = ""
     tags: list[Text] = Field(default=[], max_length=1000)
     reference: Text | None = None
+    approval: Annotated[Approval | None, Field(strict=False)] = None
 
 
 class InstallIn(Body):

@@ -1,0 +1,120 @@
+"""Scenario: devices made by their owner, and devices that provision themselves by a token.
+
+Each request is a whole device: token or key checked, record, key, config document, events, audit
+row, all durable before the answer. Beside them one-row commits, which the disk allows.
+"""
+
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from reports import RUNS, bare_commits, measured
+
+CONNECTIONS = 64
+PER_CONNECTION = 30
+
+
+def request(path: str, body: dict, key: str | None) -> bytes:
+    content = json.dumps(body).encode()
+    authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"{authorization}Content-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+def created(key: str, _token: str, name: str) -> bytes:
+    return request("/v1/devices", {"name": name}, key)
+
+
+def provisioned(_key: str, token: str, name: str) -> bytes:
+    body = {"token": token, "device_info": {"device_id": name, "agent_version": "1.0.0"}}
+    return request("/api/devices/provision", body, None)
+
+
+WAYS = {"create": created, "provision by token": provisioned}
+
+
+def run(start_server) -> dict:
+    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as path:
+        folder = Path(path)
+        servers = {name: start_server(name, folder / name) for name in ("sqlite", "postgresql")}
+        runs: dict[str, list[dict]] = {}
+        try:
+            for name, server in servers.items():
+                key = server.bootstrap("bench")["api_key"]
+                token = token_of(server.base_url, key)
+                for turn in range(RUNS):
+                    for way, make in WAYS.items():
+                        requests = [
+                            [
+                                make(key, token, f"box-{turn}-{connection}-{at}")
+                                for at in range(PER_CONNECTION)
+                            ]
+                            for connection in range(CONNECTIONS)
+                        ]
+                        found = measured(server.pid, server.port, requests, folder)
+                        runs.setdefault(f"{way}, {name}", []).append(found)
+            commits = bare_commits(folder)
+        finally:
+            for server in servers.values():
+                server.stop()
+    return {
+        "connections": CONNECTIONS,
+        "requests_per_run": CONNECTIONS * PER_CONNECTION,
+        "runs": RUNS,
+        "bare_commits_per_second": commits,
+        "figures": {name: median_of(found) for name, found in runs.items()},
+    }
+
+
+def token_of(base_url: str, key: str) -> str:
+    made = httpx.post(
+        f"{base_url}/v1/provisioning-tokens",
+        json={"name": "bench"},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    return str(made.json()["token"])
+
+
+def median_of(runs: list[dict]) -> dict:
+    return {
+        "per_second": statistics.median(run["per_second"] for run in runs),
+        "runs_per_second": [round(run["per_second"]) for run in runs],
+        "p50_ms": statistics.median(run["p50_ms"] for run in runs),
+        "p99_ms": statistics.median(run["p99_ms"] for run in runs),
+        "server_cpu_us_per_request": statistics.median(
+            run["server_cpu_us_per_request"] for run in runs
+        ),
+        "errors": sum(
+            run["unanswered"]
+            + sum(count for status, count in run["statuses"].items() if status != "201")
+            for run in runs
+        ),
+        "statuses": {k: v for run in runs for k, v in run["statuses"].items()},
+    }
+
+
+def table(scenario: dict) -> list[str]:
+    lines = [
+        f"## Devices made, {scenario['connections']} connections, one process",
+        "",
+        (
+            f"Median of {scenario['runs']} runs of {scenario['requests_per_run']:,} requests; each "
+            "is a whole device, durable when answered. The disk allows "
+            f"{scenario['bare_commits_per_second']:,.0f} one-row commits a second."
+        ),
+        "",
+        "| what | per second | p50 ms | p99 ms | CPU µs a request | errors |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} "
+        f"| {found['server_cpu_us_per_request']:.0f} | {found['errors']} |"
+        for name, found in scenario["figures"].items()
+    ]
+    return [*lines, ""]
