@@ -41,6 +41,8 @@ ADVICE = {
     "device_retired": "Stop: the owner deleted this device.",
     "device_time_invalid": "Send the time as RFC 3339 in UTC, or leave the header out.",
     "encoding_not_supported": "Send gzip, or the plain body.",
+    "environment_unavailable": "Wait for `Retry-After` seconds, then try again. If it stays, run "
+    "`moorage doctor` on the server.",
     "feature_missing": "Have it added on the server: `moorage bootstrap --feature`.",
     "foreign_source": "Name a device of this workspace, or none.",
     "gone_meanwhile": "Read what there is now; repeat the request if it still makes sense.",

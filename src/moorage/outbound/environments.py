@@ -107,14 +107,21 @@ class ManagedEnvironments:
     """The environments of one manager: what dialects reach, the loop, and how the manager is."""
 
     def __init__(
-        self, db: Database, manager: ClosingManager, proxy: PortainerProxy, *, required: bool
+        self,
+        db: Database,
+        manager: ClosingManager,
+        proxy: PortainerProxy,
+        *,
+        required: bool,
+        closing: asyncio.Event,
     ) -> None:
-        """Keep the parts; nothing runs before ``start``."""
+        """Keep the parts; nothing runs before ``start``. ``closing``: answers held are to end."""
         self.required = required
         self.proxy = proxy
         self._db = db
         self._manager = manager
         self._warning: str | None = None
+        self._closing = closing
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._down = False
@@ -138,6 +145,7 @@ class ManagedEnvironments:
         self._tasks = [
             asyncio.create_task(self._work(), name="environments"),
             asyncio.create_task(self._watch(), name="environments-health"),
+            asyncio.create_task(self._end_followed(), name="environments-followed"),
         ]
 
     async def stop(self) -> None:
@@ -212,8 +220,7 @@ class ManagedEnvironments:
                     await self._pause(woken, _LOOK_EVERY_S)
 
     async def _watch(self) -> None:
-        never = asyncio.Event()
-        while not self._stopping.is_set():
+        while not (self._stopping.is_set() or self._closing.is_set()):
             try:
                 found = await self._manager.health()
             except Exception as error:  # noqa: BLE001
@@ -221,9 +228,13 @@ class ManagedEnvironments:
             if found != self._warning:
                 _log.warning("environments_health", warning=found or "all is well again")
             self._warning = found
-            await self._pause(never, _HEALTH_EVERY_S)
+            await self._pause(self._closing, _HEALTH_EVERY_S)
 
-    async def _pause(self, woken: asyncio.Event, longest_s: float) -> None:
+    async def _end_followed(self) -> None:
+        await self._pause(self._closing, None)
+        self.proxy.end_followed()
+
+    async def _pause(self, woken: asyncio.Event, longest_s: float | None) -> None:
         waits = [asyncio.ensure_future(one.wait()) for one in (woken, self._stopping)]
         try:
             await asyncio.wait(waits, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)

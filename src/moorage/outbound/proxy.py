@@ -6,6 +6,7 @@ needs, what comes out to what a client may see; both are bounded in bytes and ti
 
 import asyncio
 import re
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import parse_qsl, urlencode
 
@@ -75,6 +76,7 @@ class ProxyAnswer:
         self._deadline = deadline
         self._limit_bytes = limit_bytes
         self._may_end = may_end
+        self._waiting: asyncio.Timeout | None = None
         # For a client that went away before the first byte was asked for.
         loop = asyncio.get_running_loop()
         self._timer = loop.call_at(deadline, lambda: loop.create_task(self.aclose()))
@@ -87,6 +89,12 @@ class ProxyAnswer:
             yield content
 
         self.chunks = once()
+
+    def end_soon(self) -> None:
+        """End a body that has no end of its own."""
+        self._deadline = asyncio.get_running_loop().time()
+        if self._waiting is not None:
+            self._waiting.reschedule(self._deadline)
 
     async def aclose(self) -> None:
         """Let go of the connection; what was not read yet is given up."""
@@ -109,8 +117,9 @@ class ProxyAnswer:
         size = 0
         body = self._response.aiter_raw()
         while True:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self._deadline) as self._waiting:
                 part = await anext(body, b"")
+            self._waiting = None
             size += len(part)
             if size > self._limit_bytes:
                 raise AnswerTooLong
@@ -141,6 +150,7 @@ class PortainerProxy:
         self._limit_bytes = limit_bytes
         self._whole_s = whole_s
         self._followed_s = followed_s
+        self._followed: weakref.WeakSet[ProxyAnswer] = weakref.WeakSet()
         self._client = open_client(
             tls_context(ca_bundle=setup.ca_bundle, verify=setup.verify),
             headers={},
@@ -153,6 +163,11 @@ class PortainerProxy:
     async def aclose(self) -> None:
         """Close its connections, also those whose answers are still being read."""
         await self._client.aclose()
+
+    def end_followed(self) -> None:
+        """End answers that go on for as long as somebody listens: the server is to stop."""
+        for answer in list(self._followed):
+            answer.end_soon()
 
     def check_path(self, path: str) -> str:
         """Return a path that means what it says. Raises DomainError ``invalid``."""
@@ -195,6 +210,8 @@ class PortainerProxy:
         answer = ProxyAnswer(
             response, deadline=deadline, limit_bytes=self._limit_bytes, may_end=follows
         )
+        if follows:
+            self._followed.add(answer)
         try:
             self._check(response)
             if docker_api.inspects(method, path) and response.is_success:

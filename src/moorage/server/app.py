@@ -1,7 +1,7 @@
 """Wiring: one place that knows every part."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from moorage.dialects.common import Callers, Services
 from moorage.ingest import Ingest, IngestLimits, Retention
 from moorage.kit.clock import Clock, SystemClock
 from moorage.server import health
+from moorage.server.environments import environments_of
 from moorage.server.front import Below, FrontDoor
 from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
@@ -80,6 +81,7 @@ class App:
                 await alive.mark(tx)
             limits = IngestLimits(**settings.ingest.model_dump())
             ingest = Ingest(db, retention=retention, limits=limits)
+            environments = environments_of(settings.portainer, db, self.closing)
             services = Services(
                 db=db,
                 ingest=ingest,
@@ -95,19 +97,28 @@ class App:
                 requests_per_minute=settings.requests_per_minute
                 if settings.rate_limits == "on"
                 else 0,
+                environments=environments,
             )
             jobs = Jobs(db, retention)
-            self._front = self._wire(services)
+
+            def warnings() -> list[str]:
+                return [environments.warning] if environments and environments.warning else []
+
+            self._front = self._wire(services, warnings)
             ingest.start()
             jobs.start()
+            if environments is not None:
+                environments.start()
             try:
                 yield services
             finally:
                 # Reports in the queue were not answered yet: write and answer them, then close.
                 await ingest.stop()
                 await jobs.stop()
+                if environments is not None:
+                    await environments.stop()
 
-    def _wire(self, services: Services) -> FrontDoor:
+    def _wire(self, services: Services, warnings: Callable[[], list[str]]) -> FrontDoor:
         registry = _registry(services.ingest)
         self.native = native.create_app(services)
 
@@ -120,7 +131,7 @@ class App:
             "deployment-manager": self.roboflow.api.openapi,
             "flatpeak": self.flatpeak.api.openapi,
         }
-        ours = health.create_app(ready, registry, documents)
+        ours = health.create_app(ready, registry, documents, warnings)
         by_segment: dict[str, ASGIApp] = dict.fromkeys(RESERVED_SLUGS, ours)
         by_segment["v1"] = self.native
         by_segment |= dict.fromkeys(flatpeak.SEGMENTS, self.flatpeak)

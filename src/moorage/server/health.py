@@ -1,6 +1,6 @@
 """``/healthz``, ``/readyz`` and ``/metrics``, and the agent's file: what belongs to no dialect."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -18,11 +18,13 @@ def create_app(
     ready: Callable[[], Awaitable[str | None]],
     registry: CollectorRegistry,
     documents: Mapping[str, Callable[[], dict[str, Any]]],
+    warnings: Callable[[], Sequence[str]],
 ) -> Starlette:
     """Build the pages.
 
     ``ready`` returns None, or what is missing. ``documents`` are the dialects' OpenAPI documents by
-    name; the native one is at its own address as well.
+    name; the native one is at its own address as well. ``warnings`` are sentences about what the
+    server can do without, as they were when somebody last looked: nobody waits for a look.
     """
 
     async def healthz(_request: Request) -> Response:
@@ -32,7 +34,8 @@ def create_app(
     async def readyz(_request: Request) -> Response:
         missing = await ready()
         if missing is None:
-            return JSONResponse({"ready": True})
+            told = list(warnings())
+            return JSONResponse({"ready": True, "warnings": told} if told else {"ready": True})
         return JSONResponse({"ready": False, "reason": missing}, 503, {"Retry-After": "5"})
 
     async def metrics(_request: Request) -> Response:

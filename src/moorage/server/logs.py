@@ -12,6 +12,8 @@ from structlog.typing import EventDict, WrappedLogger
 # Every key text of ours ends in 48 hex digits behind a known prefix; the rest are places where
 # clients put keys.
 _KEY_TEXT = re.compile(r"\b((?:sk_live|sk_test|adk|apt|inst)_)[0-9a-zA-Z]{8,}")
+# Portainer's access tokens; they go on in base64.
+_ACCESS_TOKEN = re.compile(r"\bptr_[0-9A-Za-z+/=_-]{8,}")
 _IN_QUERY = re.compile(r"(?i)\b(api_key|key|token|password|secret)=[^&\s\"']+")
 _IN_URL = re.compile(r"(\w+://[^/\s:@]*):[^/\s@]+@")
 
@@ -19,6 +21,7 @@ _IN_URL = re.compile(r"(\w+://[^/\s:@]*):[^/\s@]+@")
 def redact(text: str) -> str:
     """Take keys, tokens and passwords out of a text."""
     text = _KEY_TEXT.sub(r"\1[redacted]", text)
+    text = _ACCESS_TOKEN.sub("ptr_[redacted]", text)
     text = _IN_QUERY.sub(r"\1=[redacted]", text)
     return _IN_URL.sub(r"\1:[redacted]@", text)
 
@@ -83,5 +86,5 @@ def configure_logs(level: str, form: Literal["auto", "json", "text"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn.error", "alembic", "asyncio"):
+    for noisy in ("uvicorn.error", "alembic", "asyncio", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
