@@ -29,11 +29,8 @@ from moorage.sdk.errors import (
     UnexpectedAnswer,
 )
 from moorage.sdk.models import (
-    ApiKey,
-    ApiKeyMade,
     Applied,
     Attempt,
-    AuditEntry,
     Bucket,
     Checkpoint,
     Command,
@@ -49,14 +46,22 @@ from moorage.sdk.models import (
     OfflinePayload,
     Point,
     Presence,
-    ProvisioningToken,
-    ProvisioningTokenMade,
     ReportRecord,
     Revision,
     RevisionEntry,
     Sample,
     Service,
     Stream,
+)
+from moorage.sdk.models_access import (
+    ApiKey,
+    ApiKeyMade,
+    AuditEntry,
+    ProvisioningToken,
+    ProvisioningTokenMade,
+    ServerKey,
+    Workspace,
+    WorkspaceMade,
 )
 from moorage.sdk.requests import Page
 
@@ -107,6 +112,7 @@ __all__ = [
     "RevisionEntry",
     "Sample",
     "ServerFailed",
+    "ServerKey",
     "Service",
     "StorageFull",
     "Stream",
@@ -114,5 +120,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnexpectedAnswer",
+    "Workspace",
+    "WorkspaceMade",
     "encode",
 ]

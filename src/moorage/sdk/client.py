@@ -11,6 +11,7 @@ from moorage.sdk.devices import Devices
 from moorage.sdk.drivers import AsyncDriver, SyncDriver, options
 from moorage.sdk.keys import Audit, Keys, ProvisioningTokens
 from moorage.sdk.running import Commands, Streams
+from moorage.sdk.server import Server, Workspaces
 
 TIMEOUT_S = 30.0
 
@@ -51,6 +52,8 @@ class Moorage:
         self.keys: Keys[SyncDriver] = Keys(self._driver)
         self.provisioning_tokens: ProvisioningTokens[SyncDriver] = ProvisioningTokens(self._driver)
         self.audit: Audit[SyncDriver] = Audit(self._driver)
+        self.workspaces: Workspaces[SyncDriver] = Workspaces(self._driver)
+        self.server: Server[SyncDriver] = Server(self._driver)
 
     def __repr__(self) -> str:
         return f"Moorage({self.url!r})"
@@ -109,6 +112,8 @@ class AsyncMoorage:
         self.keys: Keys[AsyncDriver] = Keys(self._driver)
         self.provisioning_tokens: ProvisioningTokens[AsyncDriver] = ProvisioningTokens(self._driver)
         self.audit: Audit[AsyncDriver] = Audit(self._driver)
+        self.workspaces: Workspaces[AsyncDriver] = Workspaces(self._driver)
+        self.server: Server[AsyncDriver] = Server(self._driver)
 
     def __repr__(self) -> str:
         return f"AsyncMoorage({self.url!r})"

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from moorage.sdk.calls import Call, D, Paged, Resource
 from moorage.sdk.devices import KEEP, Keep
-from moorage.sdk.models import (
+from moorage.sdk.models_access import (
     ApiKey,
     ApiKeyMade,
     AuditEntry,
@@ -103,7 +103,13 @@ class ProvisioningTokens(Resource[D]):
         tags: Sequence[str] = (),
         type: str | None = None,  # noqa: A002 - named as the API names it
     ) -> Request[ProvisioningTokenMade]:
-        """Make a token; ``expires_in_s`` None means never, left out the server's own. Invalid."""
+        """Make a token; the result holds the line to paste on each device, once.
+
+        ``expires_in_s`` None means never, left out it is the server's own span. ``max_uses`` None
+        means any number. ``policy`` replace is for a single use.
+
+        Raises Invalid.
+        """
         body = body_of(name=name, max_uses=max_uses, policy=policy, tags=list(tags), type=type)
         if expires_in_s is not KEEP:
             body["expires_in_s"] = expires_in_s

@@ -21,7 +21,11 @@ class Presence:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device. ``facts`` are what it last told of itself."""
+    """A device. ``facts`` are what it last told of itself.
+
+    ``approval`` is pending, approved or rejected: the key of one that is not approved opens
+    nothing. ``clone_suspected_at`` is since when two copies seem to report with its key.
+    """
 
     id: str
     name: str
@@ -40,6 +44,7 @@ class Device:
     uptime_s: int | None = None
     clock_skew_ms: int | None = None
     clone_suspected_at: datetime | None = None
+    approval: str = "approved"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,74 +260,6 @@ class Command:
     def finished(self) -> bool:
         """Whether nothing more will come of it."""
         return self.state not in ("queued", "delivered")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiKey:
-    """A workspace key, never its text. ``scopes`` None means all."""
-
-    id: str
-    name: str
-    mode: str
-    prefix: str
-    scopes: tuple[str, ...] | None = None
-    created_at: datetime
-    created_by: str
-    revoked_at: datetime | None = None
-    disabled: bool = False
-    protected: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiKeyMade(ApiKey):
-    """A key just made. ``key`` is its text, shown once; None when ``replayed``."""
-
-    key: str | None = field(default=None, repr=False)
-    replayed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProvisioningToken:
-    """A token that many devices enrol with, never its text.
-
-    ``policy`` says what becomes of hardware that is known already: reject, replace or new. ``tags``
-    and ``type`` are for each device it makes.
-    """
-
-    id: str
-    name: str
-    live_mode: bool
-    policy: str
-    max_uses: int | None = None
-    use_count: int
-    tags: tuple[str, ...] = ()
-    type: str | None = None
-    created_at: datetime
-    created_by: str
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProvisioningTokenMade(ProvisioningToken):
-    """A token just made: its text and the line to paste, shown once; None when ``replayed``."""
-
-    token: str | None = field(default=None, repr=False)
-    install_command: str | None = field(default=None, repr=False)
-    replayed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditEntry:
-    """Who changed what."""
-
-    id: str
-    at: datetime
-    actor: str
-    action: str
-    entity_id: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
