@@ -1,7 +1,6 @@
 """A device's config from a terminal: shown, edited in an editor, compared, taken back."""
 
 import json
-import stat
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.devices import asked, made
+from cli.editors import editor, kept_by
 from moorage.cli.owner.editing import CannotSay, patch_of
 from sdk.wire import Wire
 
 
 def own_of(cli, device):
     return asked(cli, f"devices/{device}/config")["own"]
-
-
-def editor(cli, tmp_path, body: str) -> Path:
-    """Let `edit` run a program that is given the document as `layer` and the file as `path`."""
-    script = tmp_path / "editor.py"
-    script.write_text(
-        "import json, os, pathlib, sys, urllib.request\n"
-        "path = pathlib.Path(sys.argv[1])\n"
-        "layer = json.loads(path.read_text())\n"
-        f"{body}\n"
-        "path.write_text(json.dumps(layer))\n"
-    )
-    cli.env = {"EDITOR": f"python3 '{script}'"}
-    return script
 
 
 def test_what_a_device_is_to_run_and_who_said_so_is_shown(cli):
@@ -77,15 +63,6 @@ def test_a_dry_run_of_an_edit_shows_the_layer_and_sends_nothing(cli, tmp_path):
     shown = cli.json("device", "config", "edit", "tried", "--dry-run")
     assert (shown["before"], shown["after"]) == ({}, {"config": {"log_level": "error"}})
     assert own_of(cli, box.id) == {}
-
-
-def kept_by(cli, done):
-    """The file that a refused edit says it kept, and that it is for its owner only."""
-    (note,) = [line for line in done.stderr.splitlines() if "is kept in" in line]
-    path = Path(note.partition("is kept in ")[2].partition(";")[0])
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert path.is_relative_to(cli.home / "state")
-    return path
 
 
 def test_a_config_changed_meanwhile_is_exit_5_and_what_was_typed_is_kept(cli, tmp_path):

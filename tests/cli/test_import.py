@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from cli.devices import asked, made
+from moorage.cli.owner.importing import reference_of
 from support.server import ServerProcess
 
 
@@ -165,6 +166,11 @@ def rows_of(done, code=0):
     return {row["name"]: row for row in json.loads(done.stdout)}
 
 
+def known_here(source, device):
+    """The reference of a device taken over: an id of ours goes by its workspace too."""
+    return f"{source.workspace}:{device.id}"
+
+
 def filled(source):
     """Two devices there; one has a config of its own, with a secret."""
     first = made(source, "cam 1", tags=["lab"], type="jetson")
@@ -183,16 +189,22 @@ def test_devices_and_configs_are_taken_over_from_another_server(cli, source):
     rows = rows_of(take_over(cli, source))
     assert {name: row["result"] for name, row in rows.items()} == {"cam 1": "made", "cam 2": "made"}
     found = there(cli)
-    copy = found[first.id]
+    copy = found[known_here(source, first)]
     assert (copy["name"], copy["tags"], copy["type"]) == ("cam 1", ["lab"], "jetson")
     taken = asked(cli, f"devices/{copy['id']}/config")
     theirs = asked(source, f"devices/{first.id}/config")["document"]
     assert taken["document"] == theirs
     # Only what differs from what every device has stands in the device's own layer.
     assert taken["own"] == config
-    assert asked(cli, f"devices/{found[second.id]['id']}/config")["own"] == {}
+    assert asked(cli, f"devices/{found[known_here(source, second)]['id']}/config")["own"] == {}
     for row in rows.values():
         assert "hunter2" not in json.dumps(row)
+
+
+def test_an_id_there_is_the_reference_here_unless_it_could_be_an_id_here():
+    assert reference_of("acme", "b7c1-42") == "b7c1-42"
+    ours = "dev_" + "0" * 24
+    assert reference_of("acme", ours) == f"acme:{ours}"
 
 
 def test_a_dry_run_of_taking_over_changes_nothing(cli, source):
@@ -206,7 +218,7 @@ def test_a_dry_run_of_taking_over_changes_nothing(cli, source):
 def test_taking_over_again_adds_what_is_new_and_skips_what_is_there(cli, source):
     first, _, _ = filled(source)
     take_over(cli, source)
-    copy = there(cli)[first.id]["id"]
+    copy = there(cli)[known_here(source, first)]["id"]
     asked(cli, f"devices/{copy}/config", "PATCH", {"config": {"log_level": "error"}})
     made(source, "cam 3")
     rows = rows_of(take_over(cli, source))
@@ -221,7 +233,7 @@ def test_taking_over_again_adds_what_is_new_and_skips_what_is_there(cli, source)
 
 def test_a_run_that_was_cut_short_between_device_and_config_is_completed(cli, source):
     first, _, config = filled(source)
-    half = made(cli, "cam 1", reference=first.id)
+    half = made(cli, "cam 1", reference=known_here(source, first))
     rows = rows_of(take_over(cli, source))
     assert rows["cam 1"]["result"] == "configured"
     assert asked(cli, f"devices/{half.id}/config")["own"] == config

@@ -63,7 +63,8 @@ CHANGING = {
     "cancel",
     "roll",
 }
-CHANGING |= {"revoke", "roboflow"}
+CHANGING |= {"revoke", "roboflow", "set", "payload", "rotate-key"}
+CHANGING |= {"pause", "resume", "terminate", "trigger"}
 
 
 @pytest.mark.parametrize("path", [p for p in OWNERS if p[-1] in CHANGING], ids=" ".join)

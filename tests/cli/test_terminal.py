@@ -3,51 +3,19 @@
 import json
 import os
 import pty
-import re
 import sys
 
 from cli.devices import made
-
-_STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-
-
-def at_a_terminal(cli, *arguments, typed=b"", stdout=None, width=90):
-    """Run a command on a terminal of its own; return its exit code and all that it shows."""
-    process, terminal = pty.fork()
-    if process == 0:  # pragma: no cover - the other process
-        if stdout is not None:
-            os.dup2(os.open(stdout, os.O_CREAT | os.O_WRONLY, 0o600), 1)
-        environment = {**cli.environment(), "COLUMNS": str(width), "TERM": "xterm-256color"}
-        command = [sys.executable, "-m", "moorage.cli", *map(str, arguments)]
-        os.execve(sys.executable, command, environment)
-    os.write(terminal, typed)
-    shown = until_closed(terminal)
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status), shown.decode()
-
-
-def until_closed(terminal):
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 4096)
-        except OSError:
-            # How Linux says that the other side of a terminal is closed.
-            chunk = b""
-        if not chunk:
-            os.close(terminal)
-            return shown
-        shown += chunk
+from cli.terminal import at_a_terminal, plain, until_closed
 
 
 def test_an_id_is_shown_whole_and_a_name_is_no_markup(cli):
     box = made(cli, "cam [bold]1[/bold]", tags=["[red]x"], reference="a long reference of its own")
     code, shown = at_a_terminal(cli, "device", "list", "-q", "cam")
     assert code == 0
-    plain = _STYLE.sub("", shown)
-    assert box.id in plain
-    assert "[bold]1" in plain
-    assert "[red]x" in plain
+    assert box.id in plain(shown)
+    assert "[bold]1" in plain(shown)
+    assert "[red]x" in plain(shown)
 
 
 def test_progress_is_drawn_beside_the_result_and_not_in_it(cli, tmp_path):

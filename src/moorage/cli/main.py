@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from moorage.cli.owner.commands import audit, command, device, key, login, token
+from moorage.cli.owner.commands import (
+    audit,
+    command,
+    default_config,
+    device,
+    key,
+    login,
+    stream,
+    token,
+    workspace,
+)
 
 app = typer.Typer(
     name="moorage",
@@ -172,7 +182,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-for group in (command, device, key, token):
+for group in (command, default_config, device, key, stream, token, workspace):
     app.add_typer(group.app)
 login.add_to(app)
 app.command()(audit.audit)

@@ -13,6 +13,7 @@ from moorage.cli.owner.text import seconds, time_text
 from moorage.sdk.requests import LARGEST_PAGE
 
 _SKEW_WORTH_SAYING_MS = 1000
+_APPROVED = "approved"
 COLUMNS = ("id", "name", "status", "type", "tags", "last contact", "reference")
 
 
@@ -22,7 +23,7 @@ def rows_of(devices: Iterable[sdk.Device]) -> list[list[str]]:
         [
             one.id,
             one.name,
-            one.status,
+            _status(one),
             one.type,
             ",".join(one.tags),
             time_text(one.presence.last_contact_at),
@@ -30,6 +31,16 @@ def rows_of(devices: Iterable[sdk.Device]) -> list[list[str]]:
         ]
         for one in devices
     ]
+
+
+def _status(device: sdk.Device) -> str:
+    """Say whether it is there, and what else its owner should know."""
+    marks = [device.status]
+    if device.approval != _APPROVED:
+        marks.append(device.approval)
+    if device.clone_suspected_at is not None:
+        marks.append("clone suspected")
+    return ", ".join(marks)
 
 
 def list_devices(
@@ -72,6 +83,7 @@ def show(device: sdk.Device) -> None:
             "id": device.id,
             "name": device.name,
             "status": f"{device.status}: {device.presence.reason}",
+            "approval": None if device.approval == _APPROVED else device.approval,
             "type": device.type,
             "tags": ", ".join(device.tags),
             "reference": device.reference,
@@ -79,12 +91,19 @@ def show(device: sdk.Device) -> None:
             "last contact": time_text(device.presence.last_contact_at),
             "next expected": time_text(device.presence.next_expected_at),
             "clock": f"{skew / 1000:+.1f} s" if abs(skew) >= _SKEW_WORTH_SAYING_MS else None,
-            "clone": f"suspected at {time_text(device.clone_suspected_at)}"
-            if device.clone_suspected_at
-            else None,
+            "clone": _clone(device),
             "made": time_text(device.created_at),
             **{name.replace("_", " "): str(value) for name, value in told.items() if value},
         }
+    )
+
+
+def _clone(device: sdk.Device) -> str | None:
+    if device.clone_suspected_at is None:
+        return None
+    return (
+        f"suspected since {time_text(device.clone_suspected_at)}: two copies report with one key; "
+        f"the line of `moorage token create {device.id}`, run on the right one, locks the other out"
     )
 
 
@@ -269,32 +288,6 @@ def delete(
 
         done = bulk.each("deleting", list(ids), work)
     return bulk.show([*done, *(row for row in rows if row.code is not Exit.OK)], as_json=as_json)
-
-
-def token(
-    profile: str | None, named: str, *, expires_in: str | None, dry_run: bool, as_json: bool
-) -> None:
-    """Make a fresh install token and print the line to paste."""
-    expires_in_s = None if expires_in is None else seconds(expires_in)
-    with connected(profile) as client:
-        if dry_run:
-            device = find(client, named)
-            output.dry_run(
-                None, {"device": device.id, "expires_in_s": expires_in_s}, as_json=as_json
-            )
-            return
-        device_of = device_id(client, named)
-        made = client.devices.install(device_of, expires_in_s=expires_in_s)
-        if made.replayed:
-            # The first answer was lost, and the token with it.
-            made = client.devices.install(device_of, expires_in_s=expires_in_s)
-    if as_json:
-        output.emit(made)
-    else:
-        output.say(f"run this on the device before {time_text(made.expires_at)}; it works once:")
-        output.say("")
-        output.say(f"  {made.install_command}")
-        output.say("")
 
 
 def events(profile: str | None, named: str, *, limit: int, as_json: bool, **filters: Any) -> None:

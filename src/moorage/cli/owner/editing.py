@@ -67,7 +67,7 @@ def edit(profile: str | None, named: str, *, dry_run: bool, as_json: bool) -> No
     with connected(profile) as client:
         device = device_id(client, named)
         before = client.config.get(device)
-        typed = _edited(before.own, f"{device}.json")
+        typed = edited(before.own, f"{device}.json")
         try:
             patch = _patch(before.own, typed)
             if dry_run:
@@ -80,7 +80,7 @@ def edit(profile: str | None, named: str, *, dry_run: bool, as_json: bool) -> No
                 return
             made = client.config.change(device, patch, digest=before.digest)
         except (sdk.MoorageError, Refused) as error:
-            _keep(device, typed, error)
+            keep(device, typed, error)
             raise
     if as_json:
         output.emit(made)
@@ -89,8 +89,13 @@ def edit(profile: str | None, named: str, *, dry_run: bool, as_json: bool) -> No
     output.show_difference(before.document, made.document, as_json=False)
 
 
-def _edited(own: Mapping[str, Any], name: str) -> str:
-    """Run the editor on a file that only its owner can read, for configs hold secrets."""
+def edited(own: Mapping[str, Any], name: str) -> str:
+    """Run the editor on a file that only its owner can read, for configs hold secrets.
+
+    Raises:
+        Refused: it cannot be started, or it failed.
+
+    """
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory(prefix="moorage-edit-") as folder:
         file = Path(folder) / name
@@ -109,20 +114,40 @@ def _edited(own: Mapping[str, Any], name: str) -> str:
 
 def _patch(own: Mapping[str, Any], typed: str) -> dict[str, Any]:
     try:
-        wanted = json.loads(typed)
-        if not isinstance(wanted, dict):
-            raise usage('the config is a JSON object, such as {"config": {"log_level": "debug"}}')
-        patch = patch_of(own, wanted)
+        patch = patch_of(own, layer_of(typed))
     except CannotSay as error:
         raise usage(str(error)) from None
+    check_unmasked(patch)
+    return patch
+
+
+def layer_of(typed: str) -> dict[str, Any]:
+    """Read a layer of a config.
+
+    Raises:
+        Refused: it is no JSON object.
+
+    """
+    try:
+        wanted = json.loads(typed, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise usage(f"this is not JSON: {error}") from None
-    if _holds_mask(patch):
+    if not isinstance(wanted, dict):
+        raise usage('the config is a JSON object, such as {"config": {"log_level": "debug"}}')
+    return wanted
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
+
+
+def check_unmasked(wanted: Any) -> None:
+    """Refuse to send what stands for a secret in the place of the secret."""
+    if _holds_mask(wanted):
         raise usage(
             f"{MASK} stands for a secret this key may not read, and would take its place; "
             "write the secret, or use a key with config:read_secrets"
         )
-    return patch
 
 
 def _holds_mask(value: Any) -> bool:
@@ -130,7 +155,7 @@ def _holds_mask(value: Any) -> bool:
         return any(map(_holds_mask, value.values()))
     if isinstance(value, list):
         return any(map(_holds_mask, value))
-    return bool(value == MASK)
+    return isinstance(value, str) and MASK in value
 
 
 def _merged(own: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,16 +168,16 @@ def _merged(own: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _keep(device: str, typed: str, error: Exception) -> None:
+def keep(name: str, typed: str, error: Exception) -> None:
     """Keep what was typed, and say where: work is not to be lost to a race or a slip."""
     folder = profiles.folder("XDG_STATE_HOME", ".local/state")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f"{device}-{stamp}-", suffix=".json")
+    handle, kept = tempfile.mkstemp(dir=folder, prefix=f"{name}-{stamp}-", suffix=".json")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(typed)
     raced = isinstance(error, sdk.PreconditionFailed)
     output.note(
-        f"what you typed is kept in {name}"
+        f"what you typed is kept in {kept}"
         + ("; edit again and take from it what is to stay" if raced else "")
     )

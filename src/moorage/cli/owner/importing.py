@@ -12,7 +12,7 @@ from moorage.cli.owner import bulk, login, output, roboflow
 from moorage.cli.owner.bulk import Row
 from moorage.cli.owner.editing import patch_of
 from moorage.cli.owner.outcomes import Exit, Refused, usage
-from moorage.cli.owner.session import connected
+from moorage.cli.owner.session import connected, is_device_id
 
 COLUMNS = ("name", "type", "tags", "reference")
 _LARGEST_FILE = 32 * 1024 * 1024
@@ -60,18 +60,26 @@ def from_roboflow(
         wanted: list[Wanted] = []
         with output.progress("reading configs", len(found)) as one_more:
             for device in found:
-                wanted.append(_taken_over(source, device))
+                wanted.append(_taken_over(source, device, reference_of(workspace, device.id)))
                 one_more()
     return _import(profile, wanted, dry_run=dry_run, as_json=as_json)
 
 
-def _taken_over(source: roboflow.Source, device: roboflow.SourceDevice) -> Wanted:
+def reference_of(workspace: str, device: str) -> str:
+    """Return what a device taken over is known by here: its id there, so that it is found again.
+
+    One with the form of our ids could be taken for a device here, so it goes by its workspace too.
+    """
+    return f"{workspace}:{device}" if is_device_id(device) else device
+
+
+def _taken_over(source: roboflow.Source, device: roboflow.SourceDevice, reference: str) -> Wanted:
     try:
         config, fault = source.config(device.id), None
     except roboflow.SourceFailed as error:
         config, fault = {}, str(error)
     return Wanted(
-        device.id, device.name, device.type, device.tags, device.id, config=config, fault=fault
+        device.id, device.name, device.type, device.tags, reference, config=config, fault=fault
     )
 
 

@@ -60,12 +60,18 @@ def send(
             return Exit.OK
         sent = client.commands.send(device, kind, wanted, expires_in_s=expires_in_s)
         if wait_s is not None:
-            sent = _wait(client, device, sent, Asking(every_s, wait_s))
-    _show(sent, as_json=as_json)
+            sent = wait_for(client, device, sent, Asking(every_s, wait_s))
+    show(sent, as_json=as_json)
     return Exit.OK if wait_s is None or sent.state == "succeeded" else Exit.FAILED
 
 
-def _wait(client: sdk.Moorage, device: str, sent: sdk.Command, asking: Asking) -> sdk.Command:
+def wait_for(client: sdk.Moorage, device: str, sent: sdk.Command, asking: Asking) -> sdk.Command:
+    """Follow a command until it is finished.
+
+    Raises:
+        Refused: it was not in time, or the wait was ended by hand; the command stays sent.
+
+    """
     last = sent
     output.note(f"{last.id} is {last.state}")
     try:
@@ -115,7 +121,7 @@ def get(profile: str | None, named: str, command_id: str, *, as_json: bool) -> N
     """Print one command."""
     with connected(profile) as client:
         found = client.commands.get(device_id(client, named), _checked(command_id))
-    _show(found, as_json=as_json)
+    show(found, as_json=as_json)
 
 
 def cancel(
@@ -132,7 +138,7 @@ def cancel(
             output.dry_run(found, after, as_json=as_json)
             return
         found = client.commands.cancel(device, _checked(command_id))
-    _show(found, as_json=as_json)
+    show(found, as_json=as_json)
 
 
 def _checked(command_id: str) -> str:
@@ -141,7 +147,8 @@ def _checked(command_id: str) -> str:
     return command_id
 
 
-def _show(command: sdk.Command, *, as_json: bool) -> None:
+def show(command: sdk.Command, *, as_json: bool) -> None:
+    """Print a command and what came of it."""
     if as_json:
         output.emit(command)
         return

@@ -39,6 +39,11 @@ def client_of(profile: profiles.Profile) -> sdk.Moorage:
         raise usage(str(error)) from None
 
 
+def is_device_id(text: str) -> bool:
+    """Whether the text has the form of a device's id."""
+    return _DEVICE_ID.fullmatch(text) is not None
+
+
 def device_id(client: sdk.Moorage, named: str) -> str:
     """Return the id of the device with this id, reference or unique name.
 
@@ -48,7 +53,7 @@ def device_id(client: sdk.Moorage, named: str) -> str:
         Refused: there is none (3), or the name stands for several (2).
 
     """
-    if _DEVICE_ID.fullmatch(named):
+    if is_device_id(named):
         return named
     return find(client, named).id
 
@@ -60,7 +65,7 @@ def find(client: sdk.Moorage, named: str) -> sdk.Device:
         Refused: there is none (3), or the name stands for several (2).
 
     """
-    if _DEVICE_ID.fullmatch(named):
+    if is_device_id(named):
         return client.devices.get(named)
     if not named.strip():
         raise usage("name a device: its id, its reference, or a name only it has")

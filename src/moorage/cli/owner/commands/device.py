@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from moorage.cli.owner.commands import config, importing
+from moorage.cli.owner.commands import config, importing, setup
 from moorage.cli.owner.commands.options import (
     AsJson,
     Device,
@@ -375,6 +375,7 @@ def verify(
     raise typer.Exit(verifying.verify(profile, device, expected=expect or (), as_json=json))
 
 
+setup.add_to(app)
 # At the end, for `device config ...` stands beside the others.
 app.add_typer(config.app)
 app.add_typer(importing.app)

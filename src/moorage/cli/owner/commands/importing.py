@@ -52,7 +52,8 @@ def roboflow(
 ) -> None:
     """Take over devices and configs from a server with the Deployment Manager API.
 
-    Can be run again: a device's id there becomes its reference here, and what is here is skipped.
+    Can be run again: a device's id there becomes its reference here, WORKSPACE:ID if it has the
+    form of an id here, and what is here is skipped.
     Each device needs its install line run once: `moorage token create REFERENCE`. The key for the
     other server comes by --key-stdin, MOORAGE_SOURCE_KEY or a prompt.
     """
