@@ -35,6 +35,7 @@ def statuses_of(
     key: str,
     known: dict[str, str] | None,
     query: dict[str, Any] | None = None,
+    scheme: str = "Bearer",
 ) -> set[int]:
     """Check an operation with any ids, and with ``known`` ones; return the statuses that came."""
     more = {} if query is None else {"query": query}
@@ -59,7 +60,7 @@ def statuses_of(
             response = case.call_and_validate(
                 base_url=base_url,
                 session=session,
-                headers={"Authorization": f"Bearer {key}"},
+                headers={"Authorization": f"{scheme} {key}"},
                 checks=CHECKS,
                 timeout=10,
             )
