@@ -17,6 +17,8 @@ class Scope(StrEnum):
     CONFIG_WRITE = "config:write"
     COMMAND_SEND = "command:send"
     COMMAND_REBOOT = "command:reboot"
+    # Into what runs on a device, by way of its environment: it can amount to root there.
+    ENVIRONMENT_MANAGE = "portainer:manage"
     TOKEN_READ = "token:read"  # noqa: S105 - a scope
     TOKEN_WRITE = "token:write"  # noqa: S105 - a scope
     API_KEY_READ = "api-key:read"

@@ -1,7 +1,18 @@
-"""Reports → batches → one transaction; acknowledged after the commit."""
+"""What devices send → batches → one transaction; acknowledged after the commit."""
 
+from moorage.ingest.checkins import CheckedIn, Checkin
 from moorage.ingest.model import Incoming, Received, Report
-from moorage.ingest.queue import Ingest, IngestLimits
+from moorage.ingest.queue import IngestLimits
 from moorage.ingest.rules import Retention
+from moorage.ingest.service import Ingest
 
-__all__ = ["Incoming", "Ingest", "IngestLimits", "Received", "Report", "Retention"]
+__all__ = [
+    "CheckedIn",
+    "Checkin",
+    "Incoming",
+    "Ingest",
+    "IngestLimits",
+    "Received",
+    "Report",
+    "Retention",
+]

@@ -61,13 +61,13 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
     async def outcome(incoming: Incoming) -> Outcome:
         found = judged.get(id(incoming))
         if found is None:
-            return await _locked_out(tx, incoming)
+            return await locked_out(tx, incoming.key_digest)
         verdict, notes = found
         if isinstance(verdict, _REFUSED):
             return _refusal(verdict)
         device_id = incoming.device.device_id
         if device_id not in revisions:  # retired by another server while this batch was written
-            return await _locked_out(tx, incoming)
+            return await locked_out(tx, incoming.key_digest)
         return Received(
             sequence=verdict.sequence,
             chain=verdict.chain,
@@ -188,8 +188,9 @@ def _refusal(verdict: reports.Fork | reports.Reused) -> DomainError:
     )
 
 
-async def _locked_out(tx: Tx, incoming: Incoming) -> DomainError:
-    if await devices.find_buried(tx, incoming.key_digest) is not None:
+async def locked_out(tx: Tx, key_digest: str) -> DomainError:
+    """Say why a key that was good a moment ago opens nothing now."""
+    if await devices.find_buried(tx, key_digest) is not None:
         return device_retired()
     return keys.unauthenticated()
 

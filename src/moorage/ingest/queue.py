@@ -1,23 +1,21 @@
-"""Reports waiting for their transaction: bounded, one flush in flight.
+"""What devices sent, waiting for its transaction: bounded, one flush in flight.
 
-A report waits only while another flush runs, so a lone report is written at once and a crowd
-shares one commit. The price of the shared commit is that a slow one delays all that wait for it;
+An item waits only while another flush runs, so a lone one is written at once and a crowd shares one
+commit. The price of the shared commit is that a slow one delays all that wait for it;
 the bounds keep that short and turn the rest away in time.
 """
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
 from moorage.core.errors import DomainError, Kind, of_exception
-from moorage.ingest.batch import Outcome, write_batch
-from moorage.ingest.model import Incoming, Received
-from moorage.ingest.rules import Retention
 from moorage.storage import (
     Database,
     MissingParent,
@@ -25,6 +23,7 @@ from moorage.storage import (
     StorageError,
     StorageFull,
     StorageUnavailable,
+    Tx,
     UniqueViolation,
 )
 
@@ -54,77 +53,101 @@ class IngestLimits:
     gather_s: float = 0.010
 
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Writes a batch in a transaction; an outcome for each item, in their order.
+Write: TypeAlias = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R | DomainError]]]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What an item costs: rows it leaves, bytes it holds while it waits."""
+
+    rows: int
+    size_bytes: int
+
+
 @dataclass(eq=False, slots=True)
-class _Waiting:
-    incoming: Incoming
-    answer: asyncio.Future[Outcome]
+class _Waiting(Generic[T, R]):
+    item: T
+    weight: Weight
+    answer: asyncio.Future[R | DomainError]
     since: float
 
 
-class Ingest:
-    """Takes reports in and answers each once it is durable."""
+class Batches(Generic[T, R]):
+    """Takes items in and answers each once it is durable."""
 
     def __init__(
-        self, db: Database, *, retention: Retention, limits: IngestLimits | None = None
+        self,
+        db: Database,
+        write: Write[T, R],
+        *,
+        weigh: Callable[[T], Weight],
+        limits: IngestLimits,
     ) -> None:
         """Keep the parts; nothing runs before ``start``."""
         self._db = db
-        self._retention = retention
-        self._limits = limits or IngestLimits()
-        self._queue: deque[_Waiting] = deque()
+        self._write = write
+        self._weigh = weigh
+        self._limits = limits
+        self._queue: deque[_Waiting[T, R]] = deque()
         self._queued_bytes = 0
         self._something = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
-        self.committed_reports = 0
-        self.committed_batches = 0
-        self.refused_reports = 0
+        self.committed = 0
+        self.batches = 0
+        self.refused = 0
 
     @property
-    def queued_reports(self) -> int:
-        """How many reports wait."""
+    def queued(self) -> int:
+        """How many wait."""
         return len(self._queue)
 
     def start(self) -> None:
-        """Begin to write."""
-        self._writer = asyncio.create_task(self._run(), name="ingest")
+        """Begin to write; once begun it goes on."""
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._run(), name="ingest")
 
     async def stop(self) -> None:
-        """Write what waits, then end; reports that come later are refused."""
+        """Write what waits, then end; what comes later is refused."""
         self._closing = True
         self._something.set()
         if self._writer is not None:
             await self._writer
             self._writer = None
 
-    async def submit(self, incoming: Incoming) -> Received:
-        """Return the acknowledgement once the report is durable.
+    async def submit(self, item: T) -> R:
+        """Return the outcome once it is durable.
 
         Raises:
             DomainError: a refusal, or ``unavailable`` when too much waits already.
 
         """
         loop = asyncio.get_running_loop()
-        self._admit(incoming, loop.time())
-        waiting = _Waiting(incoming, loop.create_future(), loop.time())
+        weight = self._weigh(item)
+        self._admit(weight, loop.time())
+        waiting: _Waiting[T, R] = _Waiting(item, weight, loop.create_future(), loop.time())
         self._queue.append(waiting)
-        self._queued_bytes += incoming.size_bytes
+        self._queued_bytes += weight.size_bytes
         self._something.set()
-        # A sender that hangs up changes nothing: its report is written all the same.
+        # A sender that hangs up changes nothing: what it sent is written all the same.
         outcome = await waiting.answer
         if isinstance(outcome, DomainError):
             raise outcome
         return outcome
 
-    def _admit(self, incoming: Incoming, now: float) -> None:
+    def _admit(self, weight: Weight, now: float) -> None:
         limits = self._limits
         full = (
             len(self._queue) >= limits.queued_reports
-            or self._queued_bytes + incoming.size_bytes > limits.queued_bytes
+            or self._queued_bytes + weight.size_bytes > limits.queued_bytes
             or (self._queue and now - self._queue[0].since > limits.oldest_s)
         )
         if full or self._closing:
-            self.refused_reports += 1
+            self.refused += 1
             raise overloaded()
 
     async def _run(self) -> None:
@@ -151,29 +174,26 @@ class Ingest:
             before = len(self._queue)
             await asyncio.sleep(_PAUSE_S)
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[_Waiting[T, R]]:
+        batch: list[_Waiting[T, R]] = []
         rows = 0
         while self._queue and len(batch) < self._limits.batch_reports:
-            report = self._queue[0].incoming.report
-            rows += 1 + len(report.telemetry) + len(report.logs) + len(report.events)
+            rows += self._queue[0].weight.rows
             if batch and rows > self._limits.batch_rows:
                 break
             waiting = self._queue.popleft()
-            self._queued_bytes -= waiting.incoming.size_bytes
+            self._queued_bytes -= waiting.weight.size_bytes
             batch.append(waiting)
         return batch
 
-    async def _flush(self, batch: Sequence[_Waiting]) -> None:
-        """Write a batch; one that fails is halved until the bad report stands alone."""
+    async def _flush(self, batch: Sequence[_Waiting[T, R]]) -> None:
+        """Write a batch; one that fails is halved until the bad item stands alone."""
         try:
             async with self._db.write() as tx:
-                outcomes = await write_batch(
-                    tx, [waiting.incoming for waiting in batch], self._retention
-                )
+                outcomes = await self._write(tx, [waiting.item for waiting in batch])
         except _WHOLE_BATCH as error:
             self._refuse(batch, error)
-        except Exception as error:  # noqa: BLE001 - one bad report must not stop the rest
+        except Exception as error:  # noqa: BLE001 - one bad item must not stop the rest
             if len(batch) > 1:
                 middle = len(batch) // 2
                 await self._flush(batch[:middle])
@@ -181,12 +201,12 @@ class Ingest:
                 return
             self._refuse(batch, error)
         else:
-            self.committed_batches += 1
-            self.committed_reports += len(batch)
+            self.batches += 1
+            self.committed += len(batch)
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 _answer(waiting, outcome)
 
-    def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
+    def _refuse(self, batch: Sequence[_Waiting[T, R]], error: Exception) -> None:
         if isinstance(error, UniqueViolation | MissingParent):
             # Another server stored the same report, or retired the device, this very moment; the
             # repeat will find out.
@@ -200,12 +220,12 @@ class Ingest:
                 "report_not_storable",
                 "this report cannot be stored; set it aside and send its sequence emptied",
             )
-        self.refused_reports += len(batch)
+        self.refused += len(batch)
         for waiting in batch:
             _answer(waiting, refusal)
 
 
-def _answer(waiting: _Waiting, outcome: Outcome) -> None:
+def _answer(waiting: _Waiting[T, R], outcome: R | DomainError) -> None:
     with suppress(asyncio.InvalidStateError):
         waiting.answer.set_result(outcome)
 

@@ -36,6 +36,8 @@ def _conditions(workspace_id: str, wanted: Filter, *, live: bool) -> list[sa.Col
     ]
     if wanted.type is not None:
         chosen.append(devices.c.type == wanted.type)
+    if wanted.approval is not None:
+        chosen.append(devices.c.approval == str(wanted.approval))
     chosen.extend(
         sa.exists().where(tags.c.device_id == devices.c.id, tags.c.tag == tag)
         for tag in wanted.tags
@@ -55,6 +57,7 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
     sort: Sort,
     cursor: str | None,
     limit: int | None,
+    offset: int = 0,
 ) -> Page[Device]:
     """One page, or all when ``limit`` is None."""
     away = await absences(tx)
@@ -72,7 +75,7 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
         chosen = chosen.where(sa.tuple_(*key) < at if down else sa.tuple_(*key) > at)
     chosen = chosen.order_by(*(part.desc() if down else part for part in key))
     if limit is not None:
-        chosen = chosen.limit(limit + 1)
+        chosen = chosen.limit(limit + 1).offset(offset)
     sort_key = [part.label(f"key_{at}") for at, part in enumerate(key)]
     rows = await tx.rows(chosen.add_columns(*sort_key))
     page = rows if limit is None else rows[:limit]

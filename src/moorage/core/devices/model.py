@@ -154,6 +154,7 @@ class Filter:
     type: str | None = None
     tags: tuple[str, ...] = field(default=())
     text: str | None = None
+    approval: Approval | None = None
 
 
 # A heartbeat as the store takes it: device_id, at, boot_id, uptime_s, skew_ms.

@@ -159,11 +159,23 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
     sort: Sort = Sort.CREATED_AT_DOWN,
     cursor: str | None = None,
     limit: int | None = None,
+    offset: int = 0,
 ) -> Page[Device]:
-    """List devices of the caller's mode (``device:read``); all of them when ``limit`` is None."""
+    """List devices of the caller's mode (``device:read``); all of them when ``limit`` is None.
+
+    ``offset`` is for APIs whose pages are counted: it costs more the further it goes, and a device
+    that comes or goes meanwhile moves the rest. A cursor does neither.
+    """
     caller.require(Scope.DEVICE_READ)
     return await listing.list_devices(
-        tx, caller.workspace_id, wanted, live=caller.live, sort=sort, cursor=cursor, limit=limit
+        tx,
+        caller.workspace_id,
+        wanted,
+        live=caller.live,
+        sort=sort,
+        cursor=cursor,
+        limit=limit,
+        offset=offset,
     )
 
 
@@ -266,13 +278,19 @@ async def mark_seen(tx: Tx, device_ids: Sequence[str]) -> None:
         await store.mark_seen(tx, sorted(device_ids))
 
 
-async def record_facts(tx: Tx, device: DeviceRef, told: Mapping[str, Any]) -> None:
-    """Merge what a device told of itself into its facts; what it did not mention stays."""
-    facts = {**await store.facts_of(tx, device.device_id), **told}
-    values: dict[str, Any] = {"facts": facts}
-    if "hostname" in told:
-        values["hostname"] = told["hostname"]
-    await store.update(tx, device.workspace_id, device.device_id, values)
+async def record_facts(tx: Tx, device: DeviceRef, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Merge what a device told of itself into its facts; what it did not mention stays.
+
+    Returns the facts as they were.
+    """
+    before = await store.facts_of(tx, device.device_id)
+    facts = {**before, **told}
+    if facts != before:
+        values: dict[str, Any] = {"facts": facts}
+        if "hostname" in told:
+            values["hostname"] = told["hostname"]
+        await store.update(tx, device.workspace_id, device.device_id, values)
+    return before
 
 
 async def assign_interval(tx: Tx, device: DeviceRef, interval_s: int) -> None:

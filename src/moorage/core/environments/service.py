@@ -137,12 +137,16 @@ async def states(tx: Tx, device_ids: Sequence[str]) -> dict[str, State]:
     return await store.states(tx, device_ids) if device_ids else {}
 
 
-async def hand_over(tx: Tx, device: DeviceRef) -> str | None:
-    """Return the key to join with, exactly once and noted as given; else None."""
-    found = await store.find(tx, device.device_id)
-    if found is None or found.handed_over_at is not None or found.edge_key is None:
-        return None
-    return found.edge_key if await note_handed_over(tx, device.device_id) else None
+async def hand_over(tx: Tx, device_ids: Sequence[str]) -> dict[str, str]:
+    """Return the keys to join with of those devices that wait for one; each is given once."""
+    given = {}
+    for device_id in sorted(await store.waiting(tx, device_ids)):
+        found = await store.find(tx, device_id)
+        if found is None or found.handed_over_at is not None or found.edge_key is None:
+            continue
+        if await note_handed_over(tx, device_id):
+            given[device_id] = found.edge_key
+    return given
 
 
 async def note_handed_over(tx: Tx, device_id: str) -> bool:

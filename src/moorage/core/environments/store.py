@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from moorage.core.environments.model import Environment, State
-from moorage.storage import Millis, Row, Tx, table
+from moorage.storage import Millis, Prepared, Row, Tx, table
 
 # No foreign keys: a row may be there before its device, and is until all outside is cleared up.
 _environments = table(
@@ -61,6 +61,21 @@ async def states(tx: Tx, device_ids: Sequence[str]) -> dict[str, State]:
         )
     )
     return {row.device_id: State(row.state) for row in rows}
+
+
+_WAITING = Prepared(
+    lambda engine: (
+        sa.select(_environments.c.device_id)
+        .join(listed := engine.listed("id"), listed.c.id == _environments.c.device_id)
+        .where(_environments.c.edge_key.is_not(None), _environments.c.handed_over_at.is_(None))
+    )
+)
+
+
+async def waiting(tx: Tx, device_ids: Sequence[str]) -> set[str]:
+    """Devices whose key is there and was not given yet."""
+    listed = tx.engine.listed_value([(device_id,) for device_id in device_ids])
+    return {row.device_id for row in await tx.rows_of(_WAITING, listed)}
 
 
 async def move(

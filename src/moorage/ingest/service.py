@@ -1,0 +1,87 @@
+"""What dialects hand in: reports, and check-ins of devices that speak no report."""
+
+from collections.abc import Sequence
+
+from moorage.ingest.batch import Outcome, write_batch
+from moorage.ingest.checkins import CheckedIn, Checkin, write_checkins
+from moorage.ingest.model import Incoming, Received
+from moorage.ingest.queue import Batches, IngestLimits, Weight
+from moorage.ingest.rules import Retention
+from moorage.storage import Database, Tx
+
+# What a check-in holds while it waits, about; its body is bounded to far less than a report's.
+_CHECKIN = Weight(rows=3, size_bytes=2_000)
+
+
+class Ingest:
+    """Takes in what devices send, and answers each once it is durable."""
+
+    def __init__(
+        self, db: Database, *, retention: Retention, limits: IngestLimits | None = None
+    ) -> None:
+        """Keep the parts; nothing runs before ``start``."""
+        bounds = limits or IngestLimits()
+
+        async def write_reports(tx: Tx, batch: Sequence[Incoming]) -> Sequence[Outcome]:
+            return await write_batch(tx, batch, retention)
+
+        self._reports: Batches[Incoming, Received] = Batches(
+            db, write_reports, weigh=_weight_of, limits=bounds
+        )
+        self._checkins: Batches[Checkin, CheckedIn] = Batches(
+            db, write_checkins, weigh=lambda _: _CHECKIN, limits=bounds
+        )
+
+    @property
+    def queued_reports(self) -> int:
+        """How many reports wait."""
+        return self._reports.queued
+
+    @property
+    def committed_reports(self) -> int:
+        """How many reports were answered after a commit."""
+        return self._reports.committed
+
+    @property
+    def committed_batches(self) -> int:
+        """How many commits that took."""
+        return self._reports.batches
+
+    @property
+    def refused_reports(self) -> int:
+        """How many reports were turned away unstored."""
+        return self._reports.refused
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._reports.start()
+        self._checkins.start()
+
+    async def stop(self) -> None:
+        """Write what waits, then end; what comes later is refused."""
+        await self._reports.stop()
+        await self._checkins.stop()
+
+    async def submit(self, incoming: Incoming) -> Received:
+        """Return a report's acknowledgement once it is durable.
+
+        Raises:
+            DomainError: a refusal, or ``unavailable`` when too much waits already.
+
+        """
+        return await self._reports.submit(incoming)
+
+    async def check_in(self, checkin: Checkin) -> CheckedIn:
+        """Return what a device that checked in is to do, once its check-in is durable.
+
+        Raises:
+            DomainError: as ``submit``.
+
+        """
+        return await self._checkins.submit(checkin)
+
+
+def _weight_of(incoming: Incoming) -> Weight:
+    report = incoming.report
+    rows = 1 + len(report.telemetry) + len(report.logs) + len(report.events)
+    return Weight(rows, incoming.size_bytes)
