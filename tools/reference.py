@@ -27,6 +27,7 @@ ADVICE = {
     "command_finished": "Nothing: it is over. Send a new command.",
     "key_protected": "Make another key, or have the protection lifted on the server.",
     "administration_only": "Use a key that `moorage admin-key` made.",
+    "api_version_not_supported": "Send the version named, or leave `Flatpeak-Version` out.",
     "body_cut_off": "Send the request again.",
     "body_too_large": "Send less at once; `limit_bytes` names the limit. The connection is closed.",
     "body_too_slow": "Send the body without pauses, or less of it.",

@@ -9,10 +9,14 @@ from datetime import timedelta
 import httpx
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dialects.flatpeak_kit import basic, denied, matches, refused
 from dialects.native_kit import on_sqlite, problem_of
 from moorage.core.caller import Caller
+from moorage.core.errors import DomainError, Kind
+from moorage.dialects.flatpeak.auth import of_basic, of_bearer
 from moorage.dialects.flatpeak.tokens import Tokens
 from moorage.server.keyring import open_keyring
 from support.clock import FixedClock
@@ -250,6 +254,19 @@ async def test_a_token_that_was_tampered_with_opens_nothing(fp, signing_key):
         )
         denied(answer, "api.device_list")
     assert await opens(fp, signed(HEADER, told, signing_key)), "what is tampered with was right"
+
+
+@given(text=st.text(st.characters(codec="latin-1")) | st.text("eyJ.-_", max_size=40))
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+def test_any_text_at_all_is_refused_and_never_a_fault(text):
+    now = FixedClock().now()
+    tokens = Tokens(b"0" * 32)
+    pair = base64.b64encode(text.encode()).decode()
+    for told in (text, f"Bearer {text}", f"Bearer a.{text}", f"Basic {text}", f"Basic {pair}"):
+        for read in (lambda one: of_bearer(one, tokens, now), of_basic):
+            with pytest.raises(DomainError) as refusal:
+                read(told)
+            assert refusal.value.kind is Kind.UNAUTHENTICATED
 
 
 @on_sqlite

@@ -44,6 +44,24 @@ async def test_every_route_is_in_the_table_and_the_table_names_no_other(fp):
     assert len(contexts) == len(OPERATIONS), "each is named apart"
 
 
+async def test_the_document_names_every_route_its_credentials_and_its_refusals(fp):
+    document = (await fp.client.get("/docs/flatpeak.json")).json()
+    named = {
+        (method.upper(), path): operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert set(named) == set(OPERATIONS)
+    assert set(document["components"]["securitySchemes"]) == {"account", "token"}
+    for (_, path), operation in named.items():
+        assert operation["security"] == [{"account" if path == LOGIN else "token": []}]
+        statuses = {int(status) for status in operation["responses"]}
+        assert {403, 404, 409, 422, 429, 503} <= statuses
+        headers = [one["name"] for one in operation["parameters"] if one["in"] == "header"]
+        assert "Flatpeak-Version" in headers
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
 async def test_no_credentials_at_all_are_bad_ones(fp, device_id):
     for route, operation in OPERATIONS.items():
         denied(await ask(fp, route, None, device_id), operation.context)
