@@ -63,7 +63,7 @@ CHANGING = {
     "cancel",
     "roll",
 }
-CHANGING |= {"revoke", "roboflow", "set", "payload", "rotate-key"}
+CHANGING |= {"revoke", "roboflow", "set", "payload", "release", "rotate-key"}
 CHANGING |= {"pause", "resume", "terminate", "trigger"}
 
 

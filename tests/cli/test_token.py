@@ -76,15 +76,24 @@ def test_for_people_the_text_is_alone_on_its_line_and_shown_this_once(cli):
 
 def test_the_line_is_the_servers_and_only_else_made_of_the_address_logged_in_to(cli):
     answer = asked(cli, "provisioning-tokens", "POST", {"name": "elsewhere"})
-    theirs = "curl -fsSL https://fleet.example.com/setup | sudo sh -s -- apt_theirs"
-    for told in ({**answer, "setup_command": theirs}, {**answer, "setup_command": None}):
+    token = answer["token"]
+    theirs = f"curl -fsSL https://fleet.example.com/setup | sudo sh -s -- {token}"
+    # Proxies write addresses down, so a line with the token in one is no line to paste.
+    leaky = f"curl -fsSL https://fleet.example.com/devices/v2/{token}/install.sh | sh"
+    for setup, install, wanted in (
+        (theirs, None, theirs),
+        (theirs, leaky, theirs),
+        (None, theirs, theirs),
+        (None, leaky, None),
+        (None, None, None),
+    ):
+        told = {**answer, "setup_command": setup, "install_command": install}
         with Wire(cli.url) as wire:
             body = httpx.Response(201, json=told).content
             wire.plan.append(Refuse(201, {"Content-Type": "application/json"}, body))
             cli.env = {"MOORAGE_URL": wire.url, "MOORAGE_API_KEY": cli.key}
             shown = cli.json("token", "create", "elsewhere", "--unlimited")["setup_command"]
-        composed = f"curl -fsSL {wire.url}/setup | sudo sh -s -- {answer['token']}"
-        assert shown == (told["setup_command"] or composed)
+        assert shown == (wanted or f"curl -fsSL {wire.url}/setup | sudo sh -s -- {token}")
 
 
 def test_a_token_whose_text_was_lost_on_the_way_is_said_to_be_so(cli):

@@ -92,7 +92,7 @@ class Devices(Resource[D]):
         return post(DeviceMade, "/v1/devices", body)
 
     @Call
-    def update(
+    def update(  # noqa: PLR0913 - what of a device can be changed
         self,
         device_id: str,
         *,
@@ -100,12 +100,21 @@ class Devices(Resource[D]):
         type: str | None = None,  # noqa: A002 - named as the API names it
         tags: Sequence[str] | None = None,
         reference: str | Keep | None = KEEP,
+        approval: str | None = None,
     ) -> Request[Device]:
         """Change what is given; a reference of None is taken away.
 
+        ``approval`` is pending, approved or rejected: without it the device's key opens nothing,
+        until it is approved again.
+
         Raises NotFound, Conflict (``reference_taken``), Invalid.
         """
-        body = body_of(name=name, type=type, tags=None if tags is None else list(tags))
+        body = body_of(
+            name=name,
+            type=type,
+            tags=None if tags is None else list(tags),
+            approval=approval,
+        )
         if reference is not KEEP:
             body["reference"] = reference
         return change(Device, "PATCH", path_of("devices", device_id), body)
@@ -114,6 +123,14 @@ class Devices(Resource[D]):
     def delete(self, device_id: str) -> Request[None]:
         """End a device: its keys stop at once, its next report is answered 410. Raises NotFound."""
         return remove(path_of("devices", device_id))
+
+    @Call
+    def release(self, device_id: str) -> Request[Device]:
+        """Let the device's hardware enrol anew into this record, once, whatever a token's policy.
+
+        Raises NotFound, Conflict (``device_not_approved``, ``no_external_id``).
+        """
+        return post(Device, path_of("devices", device_id, "release"))
 
     @Call
     def install(self, device_id: str, *, expires_in_s: int | None = None) -> Request[InstallToken]:

@@ -24,7 +24,8 @@ class Device:
     """A device. ``facts`` are what it last told of itself.
 
     ``approval`` is pending, approved or rejected: the key of one that is not approved opens
-    nothing. ``clone_suspected_at`` is since when two copies seem to report with its key.
+    nothing. ``clone_suspected_at`` is since when there seem to be two of it, ``released_at`` since
+    when its hardware may enrol anew into this record.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Device:
     clock_skew_ms: int | None = None
     clone_suspected_at: datetime | None = None
     approval: str = "approved"
+    released_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

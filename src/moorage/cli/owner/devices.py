@@ -14,6 +14,7 @@ from moorage.sdk.requests import LARGEST_PAGE
 
 _SKEW_WORTH_SAYING_MS = 1000
 _APPROVED = "approved"
+_CLONE_SUSPECTED = "device.clone_suspected"
 COLUMNS = ("id", "name", "status", "type", "tags", "last contact", "reference")
 
 
@@ -68,14 +69,13 @@ def get(profile: str | None, named: str, *, as_json: bool) -> None:
     """Print one device."""
     with connected(profile) as client:
         device = find(client, named)
-    if as_json:
-        output.emit(device)
-    else:
-        show(device)
+        if as_json:
+            output.emit(device)
+        else:
+            _show(device, _clone(client, device))
 
 
-def show(device: sdk.Device) -> None:
-    """Print a device for people."""
+def _show(device: sdk.Device, clone: str | None) -> None:
     told = {name: device.facts.get(name) for name in ("hostname", "agent_version", "ip_address")}
     skew = device.clock_skew_ms or 0
     output.facts(
@@ -91,20 +91,22 @@ def show(device: sdk.Device) -> None:
             "last contact": time_text(device.presence.last_contact_at),
             "next expected": time_text(device.presence.next_expected_at),
             "clock": f"{skew / 1000:+.1f} s" if abs(skew) >= _SKEW_WORTH_SAYING_MS else None,
-            "clone": _clone(device),
+            "clone": clone,
+            "released": time_text(device.released_at),
             "made": time_text(device.created_at),
             **{name.replace("_", " "): str(value) for name, value in told.items() if value},
         }
     )
 
 
-def _clone(device: sdk.Device) -> str | None:
+def _clone(client: sdk.Moorage, device: sdk.Device) -> str | None:
+    """Say why there may be two of it, as the event does that came with the mark."""
     if device.clone_suspected_at is None:
         return None
-    return (
-        f"suspected since {time_text(device.clone_suspected_at)}: two copies report with one key; "
-        f"the line of `moorage token create {device.id}`, run on the right one, locks the other out"
-    )
+    found = client.devices.events(device.id, event=_CLONE_SUSPECTED, page_size=1)
+    why = next((event.description for event in found), None)
+    since = f"suspected since {time_text(device.clone_suspected_at)}"
+    return f"{since}: {why}" if why else since
 
 
 def create(
@@ -174,14 +176,15 @@ def update(
     type: str | None,  # noqa: A002 - named as the API names it
     reference: str | None,
     no_reference: bool,
+    approval: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Change what is given."""
     if reference is not None and no_reference:
         raise usage("use either --reference or --no-reference")
-    if name is None and type is None and reference is None and not no_reference:
-        raise usage("say what to change: --name, --type, --reference or --no-reference")
+    if not (no_reference or any(one is not None for one in (name, type, reference, approval))):
+        raise usage("say what to change: --name, --type, --reference, --no-reference or --approval")
     with connected(profile) as client:
         before = find(client, named)
         after = replace(
@@ -193,6 +196,7 @@ def update(
             else before.reference
             if reference is None
             else reference,
+            approval=before.approval if approval is None else approval,
         )
         if dry_run:
             if after.reference != before.reference:
@@ -204,6 +208,7 @@ def update(
             name=name,
             type=type,
             reference=None if no_reference else sdk.KEEP if reference is None else reference,
+            approval=approval,
         )
     if as_json:
         output.emit(changed)
@@ -219,6 +224,7 @@ def _owned(device: sdk.Device) -> dict[str, Any]:
         "type": device.type,
         "tags": list(device.tags),
         "reference": device.reference,
+        "approval": device.approval,
     }
 
 

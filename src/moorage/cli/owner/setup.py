@@ -29,6 +29,23 @@ def attempts(profile: str | None, named: str, *, as_json: bool) -> None:
     )
 
 
+def release(profile: str | None, named: str, *, dry_run: bool, as_json: bool) -> None:
+    """Let a device's hardware enrol anew into its record, once."""
+    with connected(profile) as client:
+        if dry_run:
+            before = find(client, named)
+            output.dry_run(before, {**sdk.encode(before), "released_at": "now"}, as_json=as_json)
+            return
+        released = client.devices.release(device_id(client, named))
+    if as_json:
+        output.emit(released)
+    else:
+        output.say(
+            f"released {released.name} ({released.id}): its hardware may enrol anew into this "
+            "record, once; until then its key works"
+        )
+
+
 def rotate_key(profile: str | None, named: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Give a device another key, shown once; the present one stops at once."""
     with connected(profile) as client:

@@ -50,13 +50,22 @@ def create(
             f"the token was made ({made.id}), but the answer with its text was lost on the way; "
             f"`moorage token revoke {made.id}` ends it, then make another"
         )
-    if made.setup_command is None:
-        line = f"curl -fsSL {client.url}/setup | sudo sh -s -- {made.token}"
-        made = replace(made, setup_command=line)
+    made = replace(made, setup_command=_line(made, client.url))
     if as_json:
         output.emit(made)
     else:
         _show_made(made)
+
+
+def _line(made: sdk.ProvisioningTokenMade, url: str) -> str:
+    """Return the line to paste: the server's own, for it knows its public address, if it made one.
+
+    A line with the token in the address is not taken: proxies write addresses down.
+    """
+    for line in (made.setup_command, made.install_command):
+        if line is not None and f"/{made.token}" not in line:
+            return line
+    return f"curl -fsSL {url}/setup | sudo sh -s -- {made.token}"
 
 
 def _show_made(made: sdk.ProvisioningTokenMade) -> None:

@@ -156,11 +156,18 @@ def update(
     no_reference: Annotated[
         bool, typer.Option("--no-reference", help="Take the reference away.")
     ] = False,
+    approval: Annotated[
+        str | None,
+        typer.Option(
+            help="approved, pending or rejected; its key works only while it is approved.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: DryRun = False,
     json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
-    """Change name, type or reference. Tags have a command of their own."""
+    """Change name, type, reference or approval. Tags have a command of their own."""
     from moorage.cli.owner import devices
 
     devices.update(
@@ -170,6 +177,7 @@ def update(
         type=type,
         reference=reference,
         no_reference=no_reference,
+        approval=approval,
         dry_run=dry_run,
         as_json=json,
     )

@@ -1,4 +1,4 @@
-"""``moorage device attempts | services | payload | rotate-key``: setting a device up."""
+"""``moorage device services | attempts | payload | release | rotate-key``: setting it up."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(services)
     app.command()(attempts)
     app.command()(payload)
+    app.command()(release)
     app.command("rotate-key")(rotate_key)
 
 
@@ -65,6 +66,19 @@ def payload(
         dry_run=dry_run,
         as_json=json,
     )
+
+
+def release(
+    device: Device, dry_run: DryRun = False, json: AsJson = False, profile: ProfileName = None
+) -> None:
+    """Let its hardware enrol anew into its record, once, whatever a token's policy.
+
+    For hardware that was set up anew and comes back with a provisioning token; a suspected clone is
+    let in by this too.
+    """
+    from moorage.cli.owner import setup
+
+    setup.release(profile, device, dry_run=dry_run, as_json=json)
 
 
 def rotate_key(
