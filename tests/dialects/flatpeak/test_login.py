@@ -336,6 +336,17 @@ def test_the_signing_key_tells_nothing_of_the_key_it_comes_from(tmp_path):
 
 
 @on_sqlite
+async def test_who_logs_in_may_ask_for_the_version_that_is_served_and_no_other(fp):
+    for version, status in (("2025-09-14.anode", 200), ("2024-01-01.cathode", 422)):
+        headers = {**basic(fp.account_id, fp.key), "Flatpeak-Version": version}
+        answer = await fp.client.get("/login", headers=headers)
+        assert answer.status_code == status
+    refused(answer, 422, "api_version_not_supported", context="api.login")
+    bad = {**basic(fp.account_id, "garbage"), "Flatpeak-Version": "2024-01-01.cathode"}
+    denied(await fp.client.get("/login", headers=bad), "api.login")
+
+
+@on_sqlite
 async def test_what_a_token_opens_is_said_in_its_mode(fp):
     token = await fp.token(fp.test_key)
     answer: httpx.Response = await fp.ask("GET", "/devices?limit=0", key=token)
