@@ -12,7 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage.core.workspaces import RESERVED_SLUGS
-from moorage.dialects import flatpeak, native, roboflow
+from moorage.dialects import acusight, flatpeak, native, roboflow
 from moorage.dialects.common import Callers, Services
 from moorage.ingest import Ingest, IngestLimits, Retention
 from moorage.kit.clock import Clock, SystemClock
@@ -45,6 +45,7 @@ class App:
         self.native: ASGIApp | None = None
         self.roboflow: roboflow.DeploymentManager | None = None
         self.flatpeak: flatpeak.FlatpeakApp | None = None
+        self.acusight: acusight.AcusightApp | None = None
         self._front: FrontDoor | None = None
         self.failure: BaseException | None = None
         self.closing = asyncio.Event()
@@ -127,13 +128,17 @@ class App:
 
         self.roboflow = roboflow.create_app(services)
         self.flatpeak = flatpeak.create_app(services)
+        self.acusight = acusight.create_app(services)
         documents = {
             "deployment-manager": self.roboflow.api.openapi,
             "flatpeak": self.flatpeak.api.openapi,
+            "acusight": self.acusight.api.openapi,
         }
         ours = health.create_app(ready, registry, documents, warnings)
         by_segment: dict[str, ASGIApp] = dict.fromkeys(RESERVED_SLUGS, ours)
         by_segment["v1"] = self.native
+        by_segment["api"] = self.acusight
+        by_segment["setup"] = acusight.SetupApp(services)
         by_segment |= dict.fromkeys(flatpeak.SEGMENTS, self.flatpeak)
         installer = roboflow.InstallApp(services)
         by_segment["devices"] = Below("/devices/v2/", installer, self.flatpeak)

@@ -236,9 +236,18 @@ async def test_a_token_that_cannot_be_made_is_refused(api, fields, pointer):
     assert pointers_of(problem_of(answer, 422, "invalid")) == [pointer]
 
 
-async def test_the_line_to_paste_fetches_an_installer_with_the_token(api):
+async def test_the_line_to_paste_fetches_an_installer_and_hands_the_token_to_it(api):
     made = await token(api)
-    address = made["install_command"].split()[2]
+    words = made["install_command"].split()
+    assert words[-1] == made["token"]
+    script = await api.client.get(words[2])
+    assert script.status_code == 200
+    assert made["token"] not in script.text
+
+
+async def test_a_token_for_many_may_stand_in_an_address_as_well(api):
+    made = await token(api)
+    address = f"/devices/v2/{made['token']}/install.sh"
     script = await api.client.get(address)
     assert script.status_code == 200
     assert made["token"] in script.text

@@ -137,6 +137,14 @@ async def note_heartbeat(tx: Tx, device: DeviceRef, told: Mapping[str, Any]) -> 
         await record_facts(tx, device, told)
 
 
+async def get_known(tx: Tx, device: DeviceRef) -> Device:
+    """Return a device that was looked up for its caller before. Raises ``not_found``."""
+    found = await store.find(tx, device.workspace_id, device.device_id, live=device.live)
+    if found is None:
+        raise not_found("device")
+    return found
+
+
 async def get_own(tx: Tx, caller: Caller) -> Device:
     """Return the device whose key this is. Raises DomainError ``forbidden`` for another caller."""
     return await _get(tx, caller, caller.require_device())

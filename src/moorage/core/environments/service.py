@@ -132,6 +132,11 @@ async def find(tx: Tx, device_id: str) -> Environment | None:
     return await store.find(tx, device_id)
 
 
+async def find_many(tx: Tx, device_ids: Sequence[str]) -> dict[str, Environment]:
+    """Return the environments of devices, by device; those without are left out."""
+    return await store.find_many(tx, device_ids) if device_ids else {}
+
+
 async def states(tx: Tx, device_ids: Sequence[str]) -> dict[str, State]:
     """Return where the environments of devices stand, by device; those without are left out."""
     return await store.states(tx, device_ids) if device_ids else {}

@@ -63,6 +63,12 @@ async def states(tx: Tx, device_ids: Sequence[str]) -> dict[str, State]:
     return {row.device_id: State(row.state) for row in rows}
 
 
+async def find_many(tx: Tx, device_ids: Sequence[str]) -> dict[str, Environment]:
+    """By device, of those that have one."""
+    rows = await tx.rows(sa.select(_environments).where(_environments.c.device_id.in_(device_ids)))
+    return {row.device_id: _environment(tx, row) for row in rows}
+
+
 _WAITING = Prepared(
     lambda engine: (
         sa.select(_environments.c.device_id)

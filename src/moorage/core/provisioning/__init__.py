@@ -20,7 +20,12 @@ from moorage.core.provisioning.model import (
     ProvisioningToken,
     Registered,
 )
-from moorage.core.provisioning.newcomers import DEVICE_EXISTS, provision
+from moorage.core.provisioning.newcomers import (
+    DEVICE_EXISTS,
+    Reserved,
+    provision,
+    reserve_environment,
+)
 from moorage.core.provisioning.offline import Signer
 from moorage.core.provisioning.rules import Asked, check_asked, first_layer
 from moorage.core.provisioning.service import (
@@ -35,6 +40,7 @@ from moorage.core.provisioning.service import (
     set_approval,
 )
 from moorage.core.provisioning.tokens import (
+    count_tokens,
     create_token,
     get_token,
     list_tokens,
@@ -53,11 +59,13 @@ __all__ = [
     "Policy",
     "ProvisioningToken",
     "Registered",
+    "Reserved",
     "Signer",
     "Zipapp",
     "agent_zipapp",
     "check_asked",
     "check_install_token",
+    "count_tokens",
     "create_token",
     "enroll",
     "first_layer",
@@ -75,6 +83,7 @@ __all__ = [
     "release",
     "render_install_script",
     "render_refusal_script",
+    "reserve_environment",
     "retire",
     "revoke_token",
     "rotate_key",

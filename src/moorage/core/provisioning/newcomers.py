@@ -1,9 +1,10 @@
 """Devices that come with a token for many: each makes its own record, or finds it again."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from moorage.core import config, devices, events, keys
+from moorage.core import config, devices, environments, events, keys
 from moorage.core.caller import Caller, DeviceRef
 from moorage.core.devices import Approval, Device
 from moorage.core.errors import DomainError, Kind
@@ -24,6 +25,14 @@ from moorage.storage import Tx
 DEVICE_EXISTS = "device_exists"
 
 
+@dataclass(frozen=True)
+class Reserved:
+    """An environment that was made for a device that is yet to be, and the id it will have."""
+
+    device_id: str
+    made: environments.Made
+
+
 async def provision(  # noqa: PLR0913 - what a device may bring along
     tx: Tx,
     *,
@@ -32,13 +41,14 @@ async def provision(  # noqa: PLR0913 - what a device may bring along
     newcomer: Newcomer,
     told: Mapping[str, Any],
     address: str | None = None,
-    as_id: str | None = None,
+    with_environment: bool = False,
+    reserved: Reserved | None = None,
 ) -> Enrolled | DomainError:
     """Enrol a device by a token for many: its record is made, or found by its own id.
 
     Spending the token, the record and its key are one transaction; a refusal spends nothing. The
-    same token with the same proposed key is answered again. ``as_id`` is the id a new record is to
-    have, when it was reserved elsewhere.
+    same token with the same proposed key is answered again. ``with_environment``: it is to
+    have one; ``reserved`` is one that was made for a new record beforehand, and its id.
 
     Returns:
         What the device gets to know; or the refusal of hardware that is known already (code
@@ -70,15 +80,42 @@ async def provision(  # noqa: PLR0913 - what a device may bring along
             "device.replaced", "the hardware enrolled again; its earlier key was revoked"
         )
         await let_in(tx, caller, known.ref, text, told, said)
+        if with_environment:
+            await environments.renew(tx, known.ref)
         device = known.ref
     else:
         if known is not None:
             await _supersede(tx, caller, known)
+        as_id = None if reserved is None else reserved.device_id
         device = await _make(tx, caller, usable, newcomer, told, text, as_id)
+        if reserved is not None:
+            await environments.record_made(tx, reserved.device_id, reserved.made)
+        elif with_environment:
+            await environments.want(tx, device)
     # Last, because on PostgreSQL everybody else with this token waits from here to the commit.
     if not await token_store.spend(tx, usable.id):
         raise token_invalid()
     return await answer(tx, device, None if device_key else text)
+
+
+async def reserve_environment(tx: Tx, *, token: str, newcomer: Newcomer, device_id: str) -> bool:
+    """Reserve the environment of a device that is about to provision, as its id.
+
+    For servers that provision nobody without one. Returns False when none is to be made beforehand:
+    the hardware is known, and whatever comes of it, it makes no new record.
+
+    Raises:
+        DomainError: what ``provision`` would refuse the token for.
+
+    """
+    rules.check_external_id(newcomer.external_id)
+    usable = tokens.check_usable(tx, await tokens.find_token(tx, token))
+    caller = Caller(usable.workspace_id, live=usable.live, actor=f"provisioning-token:{usable.id}")
+    known = await devices.find_by_external_id(tx, caller, newcomer.external_id)
+    if known is not None and usable.policy is not Policy.NEW:
+        return False
+    await environments.reserve(tx, device_id, workspace_id=usable.workspace_id, live=usable.live)
+    return True
 
 
 async def _let_in_before(tx: Tx, device_key: str, actor: str) -> DeviceRef | None:
@@ -114,6 +151,7 @@ async def _note_copy(tx: Tx, known: Device, address: str | None) -> None:
 async def _supersede(tx: Tx, caller: Caller, known: Device) -> None:
     await devices.take_external_id(tx, known)
     await keys.revoke_for_device(tx, caller, known.id, keep=None)
+    await environments.end(tx, known.ref)
     said = events.EventText(
         "device.superseded", "its hardware enrolled as a new device; this record lost its key"
     )

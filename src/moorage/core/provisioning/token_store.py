@@ -91,8 +91,8 @@ async def find(tx: Tx, workspace_id: str, token_id: str, *, live: bool) -> Provi
     return row and _token(row)
 
 
-async def list_before(
-    tx: Tx, workspace_id: str, before: str | None, *, live: bool, limit: int
+async def list_before(  # noqa: PLR0913 - a query's parts
+    tx: Tx, workspace_id: str, before: str | None, *, live: bool, limit: int, offset: int
 ) -> Sequence[ProvisioningToken]:
     """Newest first."""
     chosen = sa.select(_tokens).where(
@@ -100,7 +100,20 @@ async def list_before(
     )
     if before is not None:
         chosen = chosen.where(_tokens.c.id < before)
-    return [_token(row) for row in await tx.rows(chosen.order_by(_tokens.c.id.desc()).limit(limit))]
+    return [
+        _token(row)
+        for row in await tx.rows(chosen.order_by(_tokens.c.id.desc()).limit(limit).offset(offset))
+    ]
+
+
+async def count(tx: Tx, workspace_id: str, *, live: bool) -> int:
+    """How many there are."""
+    row = await tx.row(
+        sa.select(sa.func.count().label("n")).where(
+            _tokens.c.workspace_id == workspace_id, _tokens.c.live == live
+        )
+    )
+    return row.n if row else 0
 
 
 async def spend(tx: Tx, token_id: str) -> bool:

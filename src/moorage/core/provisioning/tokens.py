@@ -96,10 +96,18 @@ def _checked_name(name: str) -> str:
     return trimmed
 
 
+async def count_tokens(tx: Tx, caller: Caller) -> int:
+    """Count the tokens of the caller's mode, ended ones too (``token:read``)."""
+    caller.require(Scope.TOKEN_READ)
+    return await token_store.count(tx, caller.workspace_id, live=caller.live)
+
+
 async def list_tokens(
-    tx: Tx, caller: Caller, *, cursor: str | None, limit: int
+    tx: Tx, caller: Caller, *, cursor: str | None, limit: int, offset: int = 0
 ) -> Page[ProvisioningToken]:
     """List tokens of the caller's mode, newest first (``token:read``).
+
+    ``offset`` is for APIs whose pages are counted.
 
     Raises:
         BadCursorError: the cursor is not one of ours.
@@ -108,7 +116,7 @@ async def list_tokens(
     caller.require(Scope.TOKEN_READ)
     before = None if cursor is None else str(decode_cursor(cursor, str)[0])
     found = await token_store.list_before(
-        tx, caller.workspace_id, before, live=caller.live, limit=limit + 1
+        tx, caller.workspace_id, before, live=caller.live, limit=limit + 1, offset=offset
     )
     shown = found[:limit]
     return Page(shown, encode_cursor(shown[-1].id) if len(found) > limit else None)

@@ -2,7 +2,7 @@
 
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
-from moorage.dialects.common.callers import Callers, bearer_of
+from moorage.dialects.common.callers import Callers, bearer_of, retired_or
 from moorage.dialects.common.environments import (
     EnvironmentAnswer,
     EnvironmentProxy,
@@ -31,4 +31,5 @@ __all__ = [
     "read_body",
     "refusals_noted",
     "refuse_with",
+    "retired_or",
 ]

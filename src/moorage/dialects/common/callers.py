@@ -98,9 +98,14 @@ class Callers:
 async def _authenticate(tx: Tx, text: str) -> Caller:
     try:
         return await keys.authenticate(tx, text)
-    except DomainError:
-        if keys.looks_like_key(text) and await devices.find_buried(tx, keys.digest(text)):
-            raise DomainError(
-                Kind.GONE, "device_retired", "this device was deleted; its agent can stop for good"
-            ) from None
-        raise
+    except DomainError as error:
+        raise await retired_or(tx, text, error) from None
+
+
+async def retired_or(tx: Tx, text: str, refusal: DomainError) -> DomainError:
+    """Return the refusal of a key, or that its device was deleted: whose it was, it may know."""
+    if keys.looks_like_key(text) and await devices.find_buried(tx, keys.digest(text)):
+        return DomainError(
+            Kind.GONE, "device_retired", "this device was deleted; its agent can stop for good"
+        )
+    return refusal

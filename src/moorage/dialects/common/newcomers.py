@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from moorage.core import provisioning
 from moorage.core.errors import DomainError
-from moorage.core.provisioning import Enrolled, Newcomer
+from moorage.core.provisioning import Enrolled, Newcomer, Reserved
 from moorage.dialects.common.services import Services
 
 
@@ -19,7 +19,8 @@ async def provisioned(  # noqa: PLR0913 - what a device may bring along
     newcomer: Newcomer,
     told: Mapping[str, Any],
     device_key: str | None = None,
-    as_id: str | None = None,
+    with_environment: bool = False,
+    reserved: Reserved | None = None,
 ) -> Enrolled:
     """Enrol a device in a transaction of its own, durable on return.
 
@@ -38,7 +39,8 @@ async def provisioned(  # noqa: PLR0913 - what a device may bring along
                 newcomer=newcomer,
                 told=told,
                 address=address,
-                as_id=as_id,
+                with_environment=with_environment,
+                reserved=reserved,
             )
 
     try:
