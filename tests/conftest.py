@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -131,13 +132,20 @@ class Running:
 
 
 @pytest.fixture
-async def running(database_url, engine, tmp_path) -> AsyncIterator[Running]:
+def more_settings() -> dict[str, Any]:
+    """Settings of ``running`` that a test wants otherwise."""
+    return {}
+
+
+@pytest.fixture
+async def running(database_url, engine, tmp_path, more_settings) -> AsyncIterator[Running]:
     """The whole server in this process, on the system's clock, with workspace ``acme``."""
     settings = load_settings(
         data=tmp_path / "data",
         database=database_url,
         keys_dir=tmp_path / "keys",
         public_url="http://moorage.test",
+        **more_settings,
     )
     app = create_app(settings)
     async with app.running() as services:
