@@ -144,15 +144,16 @@ def settings(
 
 @app.command()
 def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     data: _Data = None,
     database: _Database = None,
     keys_dir: _KeysDir = None,
     config: _Config = None,
 ) -> None:
-    """Check what the server needs, and say what to do about what is missing."""
+    """Look at what the server needs, and say what to do about it. Changes nothing; 1 on errors."""
     from moorage.cli import server_side
 
-    server_side.doctor(config, data=data, database=database, keys_dir=keys_dir)
+    server_side.doctor(config, as_json=json, data=data, database=database, keys_dir=keys_dir)
 
 
 @app.command()

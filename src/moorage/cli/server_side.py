@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-import shutil
-import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
 
-from moorage import __version__
 from moorage.core import keys, workspaces
 from moorage.core.errors import DomainError
 from moorage.server import reference as reference_page
+from moorage.server.doctor import Outcome, examine
 from moorage.server.logs import configure_logs, redact
 from moorage.server.opening import SetupError, bring_up_to_date, open_for, opened
 from moorage.server.run import serve as run_server
@@ -24,7 +23,7 @@ from moorage.server.settings import Settings, load_settings
 from moorage.storage import StorageError
 from moorage.storage.migrate import current_version, newest_version
 
-_LEAST_FREE_BYTES = 512 * 1024 * 1024
+_WORDS = {Outcome.OK: "ok  ", Outcome.WARNING: "warn", Outcome.ERROR: "FAIL"}
 
 
 def _fail(message: str) -> NoReturn:
@@ -142,57 +141,20 @@ def settings(config: Path | None, *, reference: bool, **options: Any) -> None:
         typer.echo(f"{name} = {json.dumps(value)}")
 
 
-def doctor(config: Path | None, **options: Any) -> None:
-    """Check everything; exit 1 when something is missing."""
+def doctor(config: Path | None, *, as_json: bool, **options: Any) -> None:
+    """Check everything; exit 1 when something keeps the server from working."""
     chosen = _settings(config, **options)
     configure_logs("error", "text")
-    problems = 0
-    for title, outcome in asyncio.run(_examine(chosen)):
-        mark = "ok  " if outcome is None else "FAIL"
-        typer.echo(f"{mark}  {title}" + ("" if outcome is None else f": {redact(outcome)}"))
-        problems += outcome is not None
-    raise typer.Exit(1 if problems else 0)
-
-
-async def _examine(chosen: Settings) -> list[tuple[str, str | None]]:
-    found: list[tuple[str, str | None]] = [
-        (f"Moorage {__version__}, Python {sys.version.split()[0]}", None)
-    ]
-    if not chosen.uses_postgresql:
-        found.append((f"data folder {chosen.data}", _space(chosen.data)))
-    if not chosen.uses_postgresql and not (chosen.data / "db" / "moorage.db").exists():
-        found.append(("no database yet: 'moorage serve' makes one here", None))
+    findings = asyncio.run(examine(chosen))
+    failed = any(finding.outcome is Outcome.ERROR for finding in findings)
+    if as_json:
+        shown = [
+            {**asdict(finding), "detail": finding.detail and redact(finding.detail)}
+            for finding in findings
+        ]
+        typer.echo(json.dumps({"ok": not failed, "findings": shown}))
     else:
-        found += await _examine_database(chosen)
-    if chosen.tls_cert is None and chosen.host not in ("127.0.0.1", "::1", "localhost"):
-        found.append(
-            (
-                "encryption",
-                "the server listens beyond this machine without TLS; set tls_cert and tls_key",
-            )
-        )
-    return found
-
-
-async def _examine_database(chosen: Settings) -> list[tuple[str, str | None]]:
-    try:
-        async with opened(chosen) as (db, _keyring):
-            version = await current_version(db)
-            async with db.read() as tx:
-                await workspaces.find_by_slug(tx, "-")
-    except (SetupError, StorageError) as error:
-        return [("database and keys", str(error))]
-    return [
-        (f"database at schema version {version}", None),
-        ("the database answers, and the keys belong to it", None),
-    ]
-
-
-def _space(folder: Path) -> str | None:
-    existing = folder
-    while not existing.exists():
-        existing = existing.absolute().parent
-    free = shutil.disk_usage(existing).free
-    if free < _LEAST_FREE_BYTES:
-        return f"only {free // 2**20} MiB free; make room, the database grows with the fleet"
-    return None
+        for finding in findings:
+            detail = f": {redact(finding.detail)}" if finding.detail else ""
+            typer.echo(f"{_WORDS[finding.outcome]}  {finding.subject}{detail}")
+    raise typer.Exit(1 if failed else 0)

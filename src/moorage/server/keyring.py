@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 _ENCRYPTION = "encryption.key"
 _SIGNING = "signing.pem"
+KEY_FILES = (_ENCRYPTION, _SIGNING)
 _KEY_BYTES = 32
 
 

@@ -33,7 +33,7 @@ def serve(settings: Settings) -> None:
 
     """
     configure_logs(settings.log_level, settings.log_format)
-    _check_tls(settings)
+    check_tls(settings)
     listener = _listen(settings)
     bound = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(bound, public_url=settings.public_url or default_public_url(bound))
@@ -105,7 +105,8 @@ def config_of(settings: Settings, app: App) -> uvicorn.Config:
     )
 
 
-def _check_tls(settings: Settings) -> None:
+def check_tls(settings: Settings) -> None:
+    """Raise SetupError unless certificate and key belong together, or there is neither."""
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SetupError("TLS needs both tls_cert and tls_key; only one of them is set")
     if settings.tls_cert is None or settings.tls_key is None:
