@@ -4,6 +4,7 @@ import base64
 import logging
 import re
 
+import httpx
 import pytest
 
 from moorage.core.environments import Made, ManagerRefused, ManagerUnavailable
@@ -72,6 +73,48 @@ async def test_a_key_it_does_not_know_is_refused_and_not_repeated(contract):
 async def test_localhost_as_the_devices_address_is_refused_by_portainer_itself(contract):
     with pytest.raises(ManagerRefused):
         await contract.manager(device_url="http://localhost:9000").make(contract.name())
+
+
+async def ask(contract, method: str, path: str, **more) -> httpx.Response:
+    """A call as somebody else might make it."""
+    headers = {"X-API-KEY": contract.setup.api_key} | more.pop("headers", {})
+    async with httpx.AsyncClient(base_url=contract.setup.url, verify=False) as client:
+        return await client.request(method, path, headers=headers, **more)
+
+
+async def test_what_we_rely_on_in_portainer_is_so(contract):
+    name = contract.name()
+    form = {"Name": name, "EndpointCreationType": "4", "URL": contract.setup.device_url}
+    as_json = await ask(contract, "POST", "/api/endpoints", json=form)
+    assert as_json.status_code == 400, "it takes multipart only"
+    assert as_json.json().keys() >= {"message", "details"}
+    parts = {key: (None, text) for key, text in form.items()}
+    bearer = {"Authorization": "Bearer x"}
+    twice = await ask(contract, "POST", "/api/endpoints", files=parts, headers=bearer)
+    assert twice.status_code in (401, 403), "one way to log in, no other beside it"
+    made = await ask(contract, "POST", "/api/endpoints", files=parts)
+    assert made.status_code == 200
+    assert (await ask(contract, "POST", "/api/endpoints", files=parts)).status_code == 409
+    found = await ask(
+        contract, "GET", f"/api/endpoints?name={name}&types[]=4&types[]=7&excludeSnapshots=true"
+    )
+    assert [(one["Id"], one["EdgeKey"]) for one in found.json()] == [
+        (made.json()["Id"], made.json()["EdgeKey"])
+    ]
+    elsewhere = f"/api/endpoints?name={name}&types[]=1&excludeSnapshots=true"
+    assert not (await ask(contract, "GET", elsewhere)).json()
+    path = f"/api/endpoints/{made.json()['Id']}"
+    assert (await ask(contract, "DELETE", path)).status_code == 204
+    assert (await ask(contract, "DELETE", path)).status_code == 404
+
+
+async def test_an_answer_that_trickles_is_given_up_in_time(fake):
+    fake.faults.append(Fault.TRICKLE)
+    manager = Portainer(setup_for(fake, timeout_s=0.3))
+    # The row is there: what trickled was the answer.
+    assert (await manager.make(NAME)).endpoint_id == 1
+    assert fake.rows.keys() == {1}
+    await manager.aclose()
 
 
 async def test_all_that_is_set_is_sent_as_a_form_in_parts(fake):

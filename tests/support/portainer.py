@@ -9,6 +9,7 @@ import email
 import email.policy
 import gzip
 import json
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class Fault(Enum):
     GARBAGE = auto()  # 200 and no JSON
     HUGE = auto()  # 200 and more than anybody reads
     PACKED = auto()  # gzip nobody asked for
+    TRICKLE = auto()  # done, and the answer comes a byte at a time
     KEYLESS = auto()  # done, 200, without the Edge key
 
 
@@ -103,18 +105,23 @@ class FakePortainer:
         return [row["EdgeKey"] for row in self.rows.values()]
 
     async def __aenter__(self) -> Self:
+        # Bound and never listening: while it is down nobody else gets its port.
+        self._holds_port = socket.socket()
+        self._holds_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._holds_port.bind(("127.0.0.1", 0))
+        self.port = self._holds_port.getsockname()[1]
         await self.up()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.down()
+        self._holds_port.close()
 
     async def up(self) -> None:
         self._go_on.clear()
         self._server = await asyncio.start_server(
-            self._connected, "127.0.0.1", self.port, ssl=self._tls
+            self._connected, "127.0.0.1", self.port, ssl=self._tls, reuse_port=True
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """Nobody listens any more; connections that are open break."""
@@ -151,6 +158,9 @@ class FakePortainer:
         return self.rows[number]
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted a moment before it went down
+            writer.transport.abort()
+            return
         self._connections.add(writer)
         try:
             while await self._one(reader, writer):
@@ -196,6 +206,9 @@ class FakePortainer:
             return False
         if fault is Fault.ERROR_DONE:
             answer = refusal(500, "Unable to persist the relation object", "database is locked")
+        if fault is Fault.TRICKLE:
+            await self._trickle(writer)
+            return False
         content = self._content(answer, fault)
         # A session cookie with every answer: who sends it back is refused.
         headers = {"set-cookie": "portainer_api_key=abc; Path=/", **answer.headers}
@@ -226,6 +239,13 @@ class FakePortainer:
             answer.headers["content-encoding"] = "gzip"
             return gzip.compress(b" " * 50_000_000 + content)
         return content
+
+    async def _trickle(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        while not writer.transport.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
 
     async def _write(
         self,

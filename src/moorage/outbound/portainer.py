@@ -80,7 +80,8 @@ class _Lost(Exception):
 
 
 _decode_row = msgspec.json.Decoder(_Row).decode
-_decode_rows = msgspec.json.Decoder(list[_Row]).decode
+# An empty list may come as null.
+_decode_rows = msgspec.json.Decoder(list[_Row] | None).decode
 _decode_said = msgspec.json.Decoder(_Said).decode
 
 
@@ -198,7 +199,7 @@ class Portainer:
         if status != _OK:
             raise self._refusal(status, content)
         try:
-            rows = _decode_rows(content)
+            rows = _decode_rows(content) or []
         except msgspec.DecodeError:
             raise ManagerUnavailable(
                 "what answers there does not speak as Portainer does"
