@@ -193,6 +193,17 @@ async def test_whoever_asked_has_a_head_start_on_the_job(db, device, clock):
     assert (await written(db, environments.claim, device.device_id)).state is State.PENDING
     clock.advance(seconds=30)
     assert not await written(db, environments.claim_due, 10)
+    assert await written(db, environments.claim, device.device_id) is None, "one at a time"
+
+
+@on_sqlite
+async def test_a_job_that_has_the_turn_keeps_it(db, device, clock):
+    await written(db, environments.want, device)
+    clock.advance(seconds=5)
+    assert len(await written(db, environments.claim_due, 10)) == 1
+    assert await written(db, environments.claim, device.device_id) is None
+    await written(db, environments.record_failure, device.device_id, "down", refused=False)
+    assert await written(db, environments.claim, device.device_id) is None
 
 
 async def test_a_reservation_nobody_used_ends_after_five_minutes(db, owner, clock):

@@ -124,10 +124,11 @@ async def test_no_secret_is_left_in_logs_or_any_table(story, fake, caplog, capfd
     await until(lambda: looked_at(fake))
     fake.faults.append(Fault.BAD_REQUEST)
     await story.services.environments.bring_up(ref.device_id)
+    other = await story.device()
     fake.faults.append(Fault.ERROR)
+    await story.services.environments.bring_up(other.device_id)
     async with story.services.db.write() as tx:
         await environments.want(tx, ref)
-    await story.services.environments.bring_up(ref.device_id)
     ready = await story.services.environments.bring_up(ref.device_id)
     assert ready.state is State.READY
     proxied = await story.services.environments.proxy.stream(

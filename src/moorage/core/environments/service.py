@@ -184,9 +184,13 @@ async def end(tx: Tx, device: DeviceRef) -> None:
 
 
 async def claim(tx: Tx, device_id: str) -> Environment | None:
-    """Take the turn of one device's environment; None unless it is to be made."""
-    taken = {"next_at": tx.now + rules.LEASE}
-    if not await store.move(tx, device_id, out_of=[State.PENDING], values=taken):
+    """Take the turn of an environment that was just asked for, ahead of any job.
+
+    None unless it is to be made, and nobody else is at it or has it on its list for later: two at
+    once would remove each other's work when it is renewed.
+    """
+    latest, until = tx.now + rules.HEAD_START, tx.now + rules.LEASE
+    if not await store.take_first_turn(tx, device_id, latest, until):
         return None
     return await store.find(tx, device_id)
 

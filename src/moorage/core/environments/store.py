@@ -92,6 +92,16 @@ async def move(
     return await tx.run(sa.update(_environments).where(standing).values(**values)) == 1
 
 
+async def take_first_turn(tx: Tx, device_id: str, latest: datetime, until: datetime) -> bool:
+    """Put off the turn of a row that is to be made, if it comes by ``latest``."""
+    fresh = sa.and_(
+        _environments.c.device_id == device_id,
+        _environments.c.state == State.PENDING,
+        _environments.c.next_at <= latest,
+    )
+    return await tx.run(sa.update(_environments).where(fresh).values(next_at=until)) == 1
+
+
 async def mark_handed_over(tx: Tx, device_id: str) -> bool:
     """Note that the key was given out; False when there is none, or it was before."""
     first = sa.and_(
