@@ -126,12 +126,12 @@ class FakePortainer:
     async def down(self) -> None:
         """Nobody listens any more; connections that are open break."""
         self._go_on.set()
-        if self._server is not None:
-            self._server.close()
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
             for writer in list(self._connections):
                 writer.transport.abort()
-            await self._server.wait_closed()
-        self._server = None
+            await server.wait_closed()
 
     def go_on(self) -> None:
         """Let slow calls be answered."""
