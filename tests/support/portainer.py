@@ -89,7 +89,7 @@ class FakePortainer:
         self.broken_off = 0  # answers whose reader went away
         self._next_id = 1
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._go_on = asyncio.Event()
 
     @property
@@ -161,14 +161,16 @@ class FakePortainer:
         if self._server is None:  # accepted a moment before it went down
             writer.transport.abort()
             return
-        self._connections.add(writer)
+        ours = asyncio.current_task()
+        assert ours is not None
+        self._connections[writer] = ours
         try:
             while await self._one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             self.broken_off += 1
         finally:
-            self._connections.discard(writer)
+            self._connections.pop(writer, None)
             writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
