@@ -24,6 +24,11 @@ PAGES = ROOT / "docs" / "reference"
 
 # What to do about a code. Its meaning is taken from where it is raised.
 ADVICE = {
+    "token_revoked": "Nothing: it is over. Make a new token.",
+    "environment_not_ready": "Wait until it is; the device's record says where it stands.",
+    "foreign_device": "Name the device the key belongs to.",
+    "environments_off": "Set Portainer up on the server: `docs/guide/portainer.md`.",
+    "path_invalid": "Write the path out; none of it encoded twice.",
     "command_finished": "Nothing: it is over. Send a new command.",
     "key_protected": "Make another key, or have the protection lifted on the server.",
     "administration_only": "Use a key that `moorage admin-key` made.",

@@ -2,7 +2,6 @@
 
 import json
 import stat
-import sys
 import xml.etree.ElementTree as ET
 
 import httpx
@@ -11,8 +10,6 @@ import segno
 
 from cli.devices import asked, enrol, made
 from cli.terminal import at_a_terminal, plain
-from moorage.cli.owner import drawing
-from moorage.cli.owner.outcomes import Refused
 from support.agent import AgentProcess
 from support.devices import rfc3339
 
@@ -198,10 +195,3 @@ def test_on_a_terminal_too_narrow_the_payload_is_shown_as_text(cli):
     assert code == 0
     assert "MRG1." in plain(shown)
     assert "█" not in shown
-
-
-def test_without_the_encoder_a_code_is_refused_before_a_payload_is_made(monkeypatch):
-    """The extra `server` brings it; an owner's installation may be without."""
-    monkeypatch.setitem(sys.modules, "segno", None)
-    with pytest.raises(Refused, match="--qr FILE"):
-        drawing.encoder()

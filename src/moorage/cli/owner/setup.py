@@ -109,12 +109,10 @@ def payload(
     A fresh payload ends the one before, so all that can be refused is refused before it is made.
 
     Raises:
-        Refused: a file cannot be written, or a code cannot be drawn.
+        Refused: a file cannot be written.
 
     """
     drawn = places.shown and not as_json and sys.stdout.isatty()
-    if drawn:
-        drawing.encoder()
     expires_in_s = None if expires_in is None else seconds(expires_in)
     with connected(profile) as client:
         if dry_run:
@@ -126,7 +124,7 @@ def payload(
         with _opened(places) as files:
             made = _made(client, device, expires_in_s)
             if places.qr is not None:
-                files[places.qr].write(drawing.as_file(str(made.qr_svg)))
+                files[places.qr].write(str(made.qr_svg))
             if places.file is not None:
                 files[places.file].write(output.pretty(made.device_json) + "\n")
     if as_json:

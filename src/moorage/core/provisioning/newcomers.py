@@ -89,7 +89,8 @@ async def provision(  # noqa: PLR0913 - what a device may bring along
         as_id = None if reserved is None else reserved.device_id
         device = await _make(tx, caller, usable, newcomer, told, text, as_id)
         if reserved is not None:
-            await environments.record_made(tx, reserved.device_id, reserved.made)
+            if not await environments.record_made(tx, reserved.device_id, reserved.made):
+                raise _reservation_over()
         elif with_environment:
             await environments.want(tx, device)
     # Last, because on PostgreSQL everybody else with this token waits from here to the commit.
@@ -186,6 +187,16 @@ async def _make(  # noqa: PLR0913 - what a device may bring along
     said = events.EventText("device.enrolled", "the device enrolled with a provisioning token")
     await give_key(tx, caller, made.ref, text, said)
     return made.ref
+
+
+def _reservation_over() -> DomainError:
+    return DomainError(
+        Kind.UNAVAILABLE,
+        "environment_unavailable",
+        "making the device's environment took so long that it was given up; nothing was changed, "
+        "try again",
+        retry_after_s=30,
+    )
 
 
 def device_exists(external_id: str) -> DomainError:
