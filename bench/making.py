@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import httpx
-
 from reports import RUNS, bare_commits, measured
 
 CONNECTIONS = 64

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from moorage.storage import metadata
+from moorage.storage import Prepared, UniqueViolation, metadata
 from support.engines import on_postgresql, on_sqlite
 
 turns = metadata.tables["job_turns"]
@@ -34,6 +34,40 @@ async def test_an_exception_takes_everything_back(db):
     async with db.write() as tx:
         await add(tx, "c")
     assert await jobs_in(db) == ["c"]
+
+
+_INSERT = Prepared(lambda _: sa.insert(turns))
+
+
+@pytest.mark.parametrize("jobs", [["a"], ["a", "b", "c"]])
+async def test_appended_rows_are_there_with_the_rest_or_not_at_all(db, jobs):
+    with contextlib.suppress(ZeroDivisionError):
+        async with db.write() as tx:
+            for job in jobs:
+                tx.append(_INSERT, {"job": job, "next_at": AT})
+            raise ZeroDivisionError
+    assert await jobs_in(db) == []
+    async with db.write() as tx:
+        for job in jobs:
+            tx.append(_INSERT, {"job": job, "next_at": AT})
+        await add(tx, "z")
+    assert await jobs_in(db) == [*jobs, "z"]
+
+
+async def test_an_appended_row_that_is_refused_takes_everything_back(db):
+    with pytest.raises(UniqueViolation):
+        async with db.write() as tx:
+            await add(tx, "a", "b")
+            tx.append(_INSERT, {"job": "a", "next_at": AT})
+    assert await jobs_in(db) == []
+
+
+async def test_prepared_rows_come_back_as_their_columns_say(db):
+    read = Prepared(lambda _: sa.select(turns).order_by(turns.c.job))
+    async with db.write() as tx:
+        assert await tx.run_of(_INSERT, {"job": "a", "next_at": AT}) == 1
+        (row,) = await tx.rows_of(read, {})
+    assert (row.job, row.next_at) == ("a", AT)
 
 
 @on_sqlite

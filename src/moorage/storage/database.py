@@ -85,6 +85,13 @@ class Tx(Protocol):
         """Run a prepared statement once for each row."""
         ...
 
+    def append(self, statement: Prepared, row: Mapping[str, Any]) -> None:
+        """Run an insert before the commit, together with all others of the same statement.
+
+        For rows that nobody reads, and nothing depends on, before the transaction ends.
+        """
+        ...
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction is durable, and not at all if it is not."""
         ...
@@ -129,6 +136,24 @@ class _TxBase:
         self.now = now
         self._announcements = home.announcements
         self.callbacks: list[Callable[[], None]] = []
+        self._appended: dict[Prepared, list[Mapping[str, Any]]] = {}
+
+    def append(self, statement: Prepared, row: Mapping[str, Any]) -> None:
+        self._appended.setdefault(statement, []).append(row)
+
+    async def flush(self) -> None:
+        appended, self._appended = self._appended, {}
+        for statement, rows in appended.items():
+            if len(rows) == 1:  # a round trip less on PostgreSQL
+                await self.run_of(statement, rows[0])
+            else:
+                await self.run_many(statement, rows)
+
+    async def run_of(self, statement: Prepared, params: Mapping[str, Any]) -> int:
+        raise NotImplementedError
+
+    async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
+        raise NotImplementedError
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self.callbacks.append(callback)
@@ -251,6 +276,7 @@ class SQLiteDatabase:
             tx = _SQLiteTx(self, connection, self._clock.now(), offload=None)
             try:
                 yield tx
+                await tx.flush()
                 given_up = await self._commit(connection)
             except BaseException:
                 connection.rollback()
@@ -426,6 +452,7 @@ class PostgresDatabase:
         """BEGIN … COMMIT at READ COMMITTED; rows that are decided upon are locked."""
         async with self._transaction() as tx:
             yield tx
+            await tx.flush()
         for callback in tx.callbacks:
             callback()
 

@@ -16,7 +16,7 @@ async def record(
     tx: Tx, caller: Caller, action: str, entity_id: str, details: Mapping[str, Any] | None = None
 ) -> None:
     """Write down a change in its own transaction. ``action`` reads ``device.created``."""
-    await store.insert(
+    store.append(
         tx,
         {
             "workspace_id": caller.workspace_id,

@@ -23,9 +23,9 @@ _entries = table(
 _INSERT = Prepared(lambda _: sa.insert(_entries))
 
 
-async def insert(tx: Tx, values: dict[str, object]) -> None:
+def append(tx: Tx, values: dict[str, object]) -> None:
     """Append one entry."""
-    await tx.run_of(_INSERT, values)
+    tx.append(_INSERT, values)
 
 
 async def list_entries(  # noqa: PLR0913 - a query's parts

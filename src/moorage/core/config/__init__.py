@@ -13,6 +13,7 @@ from moorage.core.config.model import (
 )
 from moorage.core.config.rules import BASE_DEFAULT, applied_state, digest_of, masked, merge
 from moorage.core.config.service import (
+    FIRST_REVISION,
     change,
     create_copy,
     create_first,
@@ -32,6 +33,7 @@ from moorage.core.config.service import (
 
 __all__ = [
     "BASE_DEFAULT",
+    "FIRST_REVISION",
     "Applied",
     "AppliedRow",
     "AppliedState",

@@ -22,6 +22,7 @@ from moorage.kit.jsonvalue import check_json
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Row, Tx
 
+FIRST_REVISION = 1
 _WORKSPACE_POSITION = 100
 
 
@@ -48,9 +49,16 @@ async def create_copy(tx: Tx, caller: Caller, device: Device, source: DeviceRef)
 async def _begin(
     tx: Tx, caller: Caller, device: Device, lower: Sequence[Layer], own: Document
 ) -> Device:
-    await store.insert_state(tx, device.id, 1)
+    await store.insert_state(tx, device.id, FIRST_REVISION)
     appended = await _append(
-        tx, caller, device.ref, revision=1, lower=lower, own=own, before={}, was_s=device.interval_s
+        tx,
+        caller,
+        device.ref,
+        revision=FIRST_REVISION,
+        lower=lower,
+        own=own,
+        before={},
+        was_s=device.interval_s,
     )
     return devices.with_interval(device, appended.interval_s)
 

@@ -29,6 +29,13 @@ _FIND = Prepared(
         devices.c.live == sa.bindparam("_live"),
     )
 )
+_FIND_BY_EXTERNAL = Prepared(
+    lambda _: sa.select(devices.c.id).where(
+        devices.c.workspace_id == sa.bindparam("_workspace_id"),
+        devices.c.live == sa.bindparam("_live"),
+        devices.c.external_id == sa.bindparam("_external_id"),
+    )
+)
 _TAGS = Prepared(
     lambda _: (
         sa.select(tags.c.tag)
@@ -68,14 +75,9 @@ async def find_id_by_external(
     tx: Tx, workspace_id: str, external_id: str, *, live: bool
 ) -> str | None:
     """By the id the device brought along."""
-    row = await tx.row(
-        sa.select(devices.c.id).where(
-            devices.c.workspace_id == workspace_id,
-            devices.c.live == live,
-            devices.c.external_id == external_id,
-        )
-    )
-    return row and row.id
+    asked = {"_workspace_id": workspace_id, "_live": live, "_external_id": external_id}
+    rows = await tx.rows_of(_FIND_BY_EXTERNAL, asked)
+    return rows[0].id if rows else None
 
 
 async def update(tx: Tx, workspace_id: str, device_id: str, values: Mapping[str, Any]) -> None:

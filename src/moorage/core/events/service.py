@@ -41,7 +41,7 @@ def row_of(device: DeviceRef, text: EventText, now: datetime) -> EventRow:
 
 async def record(tx: Tx, device: DeviceRef, text: EventText) -> None:
     """Append one event we saw ourselves."""
-    await store.append(tx, [row_of(device, text, tx.now)])
+    store.append_one(tx, row_of(device, text, tx.now))
 
 
 async def list_events(  # noqa: PLR0913 - a query's parts

@@ -35,6 +35,11 @@ async def append(tx: Tx, rows: Sequence[EventRow]) -> None:
     await tx.run_many(_APPEND, rows)
 
 
+def append_one(tx: Tx, row: EventRow) -> None:
+    """Append a row before the transaction ends."""
+    tx.append(_APPEND, row)
+
+
 async def list_events(  # noqa: PLR0913 - a query's parts
     tx: Tx,
     device: DeviceRef,

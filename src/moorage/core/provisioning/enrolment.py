@@ -139,9 +139,9 @@ async def give_key(
 
 async def answer(tx: Tx, device: DeviceRef, device_key: str | None) -> Enrolled:
     """Say what a device gets to know that was let in."""
-    workspace = await workspaces.get(tx, device.workspace_id)
     intervals = await devices.intervals(tx, [device.device_id])
     revisions = await config.current_revisions(tx, [device.device_id])
+    workspace = await workspaces.get(tx, device.workspace_id)
     return Enrolled(
         device_id=device.device_id,
         workspace=workspace.slug,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.core import config, devices, environments, events, keys
+from moorage.core import config, devices, environments, events, keys, workspaces
 from moorage.core.caller import Caller, DeviceRef
 from moorage.core.devices import Approval, Device
 from moorage.core.errors import DomainError, Kind
@@ -75,28 +75,54 @@ async def provision(  # noqa: PLR0913 - what a device may bring along
         await _note_copy(tx, known, address)
         return device_exists(newcomer.external_id)
     text = device_key or new_key_text(DEVICE_KEY_PREFIX)
+    shown = None if device_key else text
     if known is not None and (known.released_at is not None or usable.policy is Policy.REPLACE):
-        said = events.EventText(
-            "device.replaced", "the hardware enrolled again; its earlier key was revoked"
-        )
-        await let_in(tx, caller, known.ref, text, told, said)
-        if with_environment:
-            await environments.renew(tx, known.ref)
-        device = known.ref
+        await _let_in_again(tx, caller, known, text, told, with_environment=with_environment)
+        enrolled = await answer(tx, known.ref, shown)
     else:
         if known is not None:
             await _supersede(tx, caller, known)
         as_id = None if reserved is None else reserved.device_id
-        device = await _make(tx, caller, usable, newcomer, told, text, as_id)
+        made = await _make(tx, caller, usable, newcomer, told, text, as_id)
         if reserved is not None:
             if not await environments.record_made(tx, reserved.device_id, reserved.made):
                 raise _reservation_over()
         elif with_environment:
-            await environments.want(tx, device)
+            await environments.want(tx, made.ref)
+        enrolled = await _first_answer(tx, made, shown)
     # Last, because on PostgreSQL everybody else with this token waits from here to the commit.
     if not await token_store.spend(tx, usable.id):
         raise token_invalid()
-    return await answer(tx, device, None if device_key else text)
+    return enrolled
+
+
+async def _let_in_again(  # noqa: PLR0913 - what a device may bring along
+    tx: Tx,
+    caller: Caller,
+    known: Device,
+    text: str,
+    told: Mapping[str, Any],
+    *,
+    with_environment: bool,
+) -> None:
+    said = events.EventText(
+        "device.replaced", "the hardware enrolled again; its earlier key was revoked"
+    )
+    await let_in(tx, caller, known.ref, text, told, said)
+    if with_environment:
+        await environments.renew(tx, known.ref)
+
+
+async def _first_answer(tx: Tx, made: Device, device_key: str | None) -> Enrolled:
+    """Say what ``answer`` would of a device just made, of which all is known."""
+    home = await workspaces.get(tx, made.workspace_id)
+    return Enrolled(
+        device_id=made.id,
+        workspace=home.slug,
+        device_key=device_key,
+        report_interval_s=made.interval_s,
+        config_revision=config.FIRST_REVISION,
+    )
 
 
 async def reserve_environment(tx: Tx, *, token: str, newcomer: Newcomer, device_id: str) -> bool:
@@ -167,7 +193,7 @@ async def _make(  # noqa: PLR0913 - what a device may bring along
     told: Mapping[str, Any],
     text: str,
     as_id: str | None,
-) -> DeviceRef:
+) -> Device:
     try:
         made = await devices.create(
             tx,
@@ -183,10 +209,10 @@ async def _make(  # noqa: PLR0913 - what a device may bring along
         if error.kind is Kind.CONFLICT:
             raise device_exists(newcomer.external_id) from None
         raise
-    await config.create_first(tx, caller, made, {})
+    device = await config.create_first(tx, caller, made, {})
     said = events.EventText("device.enrolled", "the device enrolled with a provisioning token")
     await give_key(tx, caller, made.ref, text, said)
-    return made.ref
+    return device
 
 
 def _reservation_over() -> DomainError:
