@@ -20,12 +20,14 @@ TOOLS += ["id", "sed", "printf", "env", "uname", "tr", "head", "cut", "ln", "ls"
 class Device:
     """A machine that may have little, with a prefix to install into."""
 
-    def __init__(self, server: ServerProcess, folder: Path, made: dict) -> None:
+    def __init__(
+        self, server: ServerProcess, folder: Path, made: dict, script: bytes | None = None
+    ) -> None:
         self.server = server
         self.folder = folder
         self.prefix = folder / "an 'odd' prefix $HOME"
         self.id, self.token = made["id"], made["install_token"]
-        self.script = self.fetch().content
+        self.script = script or self.fetch().content
 
     def fetch(self) -> httpx.Response:
         return httpx.get(f"{self.server.base_url}/devices/v2/{self.token}/install.sh")
@@ -192,3 +194,27 @@ def test_an_option_it_does_not_know_is_said(device):
     assert failed.returncode != 0
     assert "--wrong" in failed.stderr
     assert "--help" in failed.stderr
+
+
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_the_line_for_many_enrols_each_machine_as_a_device_of_its_own(server, tmp_path, shell):
+    needs(SHELLS[shell][0])
+    auth = {"Authorization": f"Bearer {server.key}"}
+    fields = {"name": "line 2", "tags": ["line=2"]}
+    made = httpx.post(f"{server.base_url}/api/provisioning-tokens", json=fields, headers=auth)
+    line = made.json()["data"]["setup_command"].split()
+    assert line[:2] == ["curl", "-fsSL"]
+    script = httpx.get(line[2]).content
+    names = [f"{shell} {at}" for at in range(2)]
+    for at, name in enumerate(names):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        machine = Device(server, folder, {"id": "", "install_token": ""}, script)
+        installed = machine.install(line[-1], "--name", name, shell=shell)
+        assert installed.returncode == 0, installed.stderr
+        assert machine.run("run", "--once").returncode == 0
+    listed = httpx.get(f"{server.base_url}/api/devices?limit=500", headers=auth).json()["data"]
+    mine = [one for one in listed if one["name"] in names]
+    assert [one["connection"] for one in mine] == ["online", "online"]
+    assert [one["tags"] for one in mine] == [["line=2"], ["line=2"]]
+    assert len({one["device_id"] for one in mine}) == 2
