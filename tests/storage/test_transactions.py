@@ -55,10 +55,13 @@ async def test_appended_rows_are_there_with_the_rest_or_not_at_all(db, jobs):
 
 
 async def test_an_appended_row_that_is_refused_takes_everything_back(db):
-    with pytest.raises(UniqueViolation):
+    async def twice() -> None:
         async with db.write() as tx:
             await add(tx, "a", "b")
             tx.append(_INSERT, {"job": "a", "next_at": AT})
+
+    with pytest.raises(UniqueViolation):
+        await twice()
     assert await jobs_in(db) == []
 
 

@@ -199,8 +199,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(
         3000,
         ge=0,
-        description="What one key may ask of one API in a minute, reports and the Deployment Manager API not "
-        "counted; each server process counts for itself. 0 is no limit: one key can then use up the server.",
+        description="What one key may ask of one API in a minute, reports and the Deployment "
+        "Manager API not counted; each server process counts for itself. 0 is no limit: one key "
+        "can then use up the server.",
     )
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long data is kept."
