@@ -15,6 +15,8 @@ import pytest
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+# The least that is one: where a picture begins, and where it ends.
+JPEG = b"\xff\xd8\xff\xe0" + bytes(64) + b"\xff\xd9"
 SENT_AT = "2026-11-21T10:00:00.000Z"
 
 

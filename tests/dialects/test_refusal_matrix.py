@@ -5,7 +5,7 @@ import json
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from dialects.native_kit import Api, Enrolled, mistyped, on_sqlite, problem_of, report_of
+from dialects.native_kit import JPEG, Api, Enrolled, mistyped, on_sqlite, problem_of, report_of
 from moorage.core import keys, workspaces
 from moorage.core.caller import Caller, Scope
 from moorage.dialects.native.scopes import DEVICE_KEY, NEEDS, PUBLIC
@@ -30,6 +30,7 @@ BODIES = {
     ("POST", "/v1/devices/{device_id}/config/rollback"): {"revision": 1},
     ("PUT", "/v1/default-config"): {"patch": {"config": {"log_level": "debug"}}},
     ("POST", "/v1/devices/{device_id}/commands"): {"kind": "ping"},
+    ("POST", "/v1/devices/{device_id}/config/plan"): {"config": {"log_level": "debug"}},
     ("POST", "/v1/provisioning-tokens"): {"name": "many"},
     ("POST", "/v1/workspaces"): {"slug": "another"},
     ("PATCH", "/v1/workspaces/{slug}"): {"name": "renamed"},
@@ -39,7 +40,10 @@ ADMINISTRATION = {("POST", "/v1/workspaces")}
 # An answer without an end cannot be waited for; the feed's own tests are let in.
 ENDLESS = {("GET", "/v1/stream")}
 # Two scopes at once: the table names the one that is asked for first.
-ALSO = {("POST", "/v1/api-keys/{key_id}/roll"): Scope.API_KEY_CREATE}
+ALSO = {
+    ("POST", "/v1/api-keys/{key_id}/roll"): Scope.API_KEY_CREATE,
+    ("POST", "/v1/devices/{device_id}/config/plan"): Scope.COMMAND_SEND,
+}
 NAMED = {
     ("GET", "/v1/devices"): ["", "?live_mode=true", "?live_mode=false", "?include=counts"],
     ("GET", "/v1/devices/{device_id}/telemetry"): ["", "?bucket_s=60"],
@@ -84,6 +88,27 @@ async def ids_of(api: Api, device_id: str) -> dict[str, str]:
         "slug": "acme",
         "token_id": token.json()["id"],
     }
+
+
+async def device_with_everything(api: Api) -> str:
+    """One that brought an id of its own along, and a picture of its stream."""
+    token = await api.client.post(
+        "/v1/provisioning-tokens", json={"name": "one"}, headers=api.auth()
+    )
+    told = await api.client.post(
+        "/v1/enroll",
+        json={
+            "provisioning_token": token.json()["token"],
+            "device": {"device_id": token.json()["id"]},
+        },
+    )
+    device_id, key = told.json()["device_id"], told.json()["device_key"]
+    sent = await api.client.post(f"/v1/devices/{device_id}/streams/s/snapshot", headers=api.auth())
+    brought = await api.client.put(
+        f"/v1/commands/{sent.json()['id']}/snapshot", content=JPEG, headers=api.auth(key)
+    )
+    assert brought.status_code == 204, brought.text
+    return str(device_id)
 
 
 @pytest.fixture
@@ -159,7 +184,7 @@ async def test_with_its_scope_alone_a_key_is_let_in(api):
     for route, needs in OWNERS.items():
         if route in ENDLESS | ADMINISTRATION:
             continue
-        ids = await ids_of(api, (await api.make())["id"])
+        ids = await ids_of(api, await device_with_everything(api))
         scopes = [str(needs), *filter(None, [ALSO.get(route)])]
         narrow = await api.key(*map(str, scopes))
         if "/api-keys/{key_id}/roll" in route[1]:

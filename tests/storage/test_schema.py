@@ -10,7 +10,7 @@ from moorage.storage import metadata
 from moorage.storage.database import sqlite_engine
 from support.engines import on_postgresql
 
-_PLAIN = (sa.Text, sa.Integer, sa.BigInteger, sa.Boolean, sa.Double)
+_PLAIN = (sa.Text, sa.Integer, sa.BigInteger, sa.Boolean, sa.Double, sa.LargeBinary)
 ROOT = Path(__file__).parents[2]
 
 

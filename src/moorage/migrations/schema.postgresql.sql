@@ -303,6 +303,14 @@ CREATE TABLE public.stream_samples (
     sharpness double precision
 );
 
+CREATE TABLE public.stream_snapshots (
+    device_id text NOT NULL,
+    stream_id text NOT NULL,
+    taken_at bigint NOT NULL,
+    command_id text NOT NULL,
+    jpeg bytea NOT NULL
+);
+
 CREATE TABLE public.stream_states (
     device_id text NOT NULL,
     stream_id text NOT NULL,
@@ -427,6 +435,9 @@ ALTER TABLE ONLY public.service_states
 ALTER TABLE ONLY public.stream_samples
     ADD CONSTRAINT pk_stream_samples PRIMARY KEY (device_id, at, id);
 
+ALTER TABLE ONLY public.stream_snapshots
+    ADD CONSTRAINT pk_stream_snapshots PRIMARY KEY (device_id, stream_id);
+
 ALTER TABLE ONLY public.stream_states
     ADD CONSTRAINT pk_stream_states PRIMARY KEY (device_id, stream_id);
 
@@ -486,6 +497,8 @@ CREATE INDEX ix_provisioning_tokens_list ON public.provisioning_tokens USING btr
 
 CREATE INDEX ix_report_ledger_received_at ON public.report_ledger USING btree (received_at);
 
+CREATE INDEX ix_stream_snapshots_taken_at ON public.stream_snapshots USING btree (taken_at);
+
 ALTER TABLE ONLY public.commands
     ADD CONSTRAINT fk_commands_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
 
@@ -542,6 +555,9 @@ ALTER TABLE ONLY public.report_ledger
 
 ALTER TABLE ONLY public.service_states
     ADD CONSTRAINT fk_service_states_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.stream_snapshots
+    ADD CONSTRAINT fk_stream_snapshots_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.stream_states
     ADD CONSTRAINT fk_stream_states_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;

@@ -408,6 +408,18 @@ CREATE TABLE stream_samples (
  WITHOUT ROWID
 ;
 
+CREATE TABLE stream_snapshots (
+    device_id TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    taken_at BIGINT NOT NULL,
+    command_id TEXT NOT NULL,
+    jpeg BLOB NOT NULL,
+    CONSTRAINT pk_stream_snapshots PRIMARY KEY (device_id, stream_id),
+    CONSTRAINT fk_stream_snapshots_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_stream_snapshots_taken_at ON stream_snapshots (taken_at);
+
 CREATE TABLE stream_states (
     device_id TEXT NOT NULL,
     stream_id TEXT NOT NULL,

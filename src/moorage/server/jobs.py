@@ -83,6 +83,7 @@ class Jobs:
         await self._repeat(lambda tx: idempotency.purge(tx, rows=_STEP_ROWS))
         await self._repeat(lambda tx: provisioning.purge_tokens(tx, _STEP_ROWS))
         await self._repeat(lambda tx: provisioning.purge_attempts(tx, _STEP_ROWS))
+        await self._repeat(lambda tx: streams.purge_snapshots(tx, _STEP_ROWS))
         await self._repeat(lambda tx: reports.purge_ledger(tx, _STEP_ROWS))
         audit_kept = self._retention.audit
         await self._repeat(lambda tx: audit.purge(tx, tx.now - audit_kept, _STEP_ROWS))

@@ -8,13 +8,28 @@ from moorage.core.caller import Scope
 from moorage.core.errors import invalid
 
 _STREAM_KINDS = ("pause_stream", "resume_stream", "terminate_stream", "trigger_stream")
-KINDS = ("ping", "collect_logs", "restart_agent", "restart_service", "reboot", *_STREAM_KINDS)
+SNAPSHOT = "snapshot"
+PLAN = "plan"
+KINDS = (
+    "ping",
+    "collect_logs",
+    "restart_agent",
+    "restart_service",
+    "reboot",
+    SNAPSHOT,
+    PLAN,
+    *_STREAM_KINDS,
+)
 
 DEFAULT_EXPIRY = timedelta(hours=1)
 SHORTEST_EXPIRY = timedelta(seconds=5)
 LONGEST_EXPIRY = timedelta(days=30)
 
-_NEEDED = {"restart_service": "service", **dict.fromkeys(_STREAM_KINDS, "stream_id")}
+_NEEDED = {
+    "restart_service": "service",
+    SNAPSHOT: "stream_id",
+    **dict.fromkeys(_STREAM_KINDS, "stream_id"),
+}
 
 
 def scope_for(kind: str) -> Scope:
@@ -29,5 +44,7 @@ def check(kind: str, arguments: Mapping[str, Any], expires_in: timedelta) -> Non
     needed = _NEEDED.get(kind)
     if needed is not None and not (isinstance(arguments.get(needed), str) and arguments[needed]):
         raise invalid(f"/arguments/{needed}", f"{kind} needs the argument {needed}, a text")
+    if kind == PLAN and not isinstance(arguments.get("document"), dict):
+        raise invalid("/arguments/document", "plan needs the argument document, an object")
     if not SHORTEST_EXPIRY <= expires_in <= LONGEST_EXPIRY:
         raise invalid("/expires_in_s", "a command lives from 5 seconds to 30 days")

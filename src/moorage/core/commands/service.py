@@ -112,6 +112,12 @@ async def cancel(tx: Tx, caller: Caller, device: DeviceRef, command_id: str) -> 
     return await _get(tx, device, command_id)
 
 
+async def find_under_way(tx: Tx, device: DeviceRef, command_id: str) -> Command | None:
+    """Return a command that a device was given and has not finished, for what belongs to it."""
+    found = await store.find(tx, device, command_id)
+    return found if found is not None and found.state in _UNDER_WAY else None
+
+
 async def any_open(tx: Tx, device: DeviceRef) -> bool:
     """Whether there is something to ``take``: for whoever would rather not write to find out."""
     return bool(await store.find_open(tx, [device.device_id]))

@@ -16,7 +16,8 @@ _commands = table(
     sa.Column("workspace_id", sa.Text, nullable=False),
     sa.Column("live", sa.Boolean, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("arguments", JsonText, nullable=False),
+    # Sealed: a document to be planned holds what the config does.
+    sa.Column("arguments", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),
     sa.Column("created_at", Millis, nullable=False),
@@ -31,12 +32,12 @@ _commands = table(
 )
 
 
-def _command(row: Row) -> Command:
+def _command(tx: Tx, row: Row) -> Command:
     return Command(
         id=row.id,
         device_id=row.device_id,
         kind=row.kind,
-        arguments=row.arguments,
+        arguments=tx.vault.open(row.arguments),
         state=CommandState(row.state),
         created_at=row.created_at,
         created_by=row.created_by,
@@ -50,7 +51,8 @@ def _command(row: Row) -> Command:
 
 async def insert(tx: Tx, values: Mapping[str, Any]) -> None:
     """Insert a command."""
-    await tx.run(sa.insert(_commands), values)
+    sealed = tx.vault.seal(values["arguments"])
+    await tx.run(sa.insert(_commands), {**values, "arguments": sealed})
 
 
 async def find(tx: Tx, device: DeviceRef, command_id: str) -> Command | None:
@@ -60,7 +62,7 @@ async def find(tx: Tx, device: DeviceRef, command_id: str) -> Command | None:
             _commands.c.device_id == device.device_id, _commands.c.id == command_id
         )
     )
-    return row and _command(row)
+    return row and _command(tx, row)
 
 
 async def list_commands(
@@ -71,7 +73,8 @@ async def list_commands(
     if before is not None:
         chosen = chosen.where(_commands.c.id < before)
     return [
-        _command(row) for row in await tx.rows(chosen.order_by(_commands.c.id.desc()).limit(limit))
+        _command(tx, row)
+        for row in await tx.rows(chosen.order_by(_commands.c.id.desc()).limit(limit))
     ]
 
 
@@ -101,7 +104,7 @@ async def find_many(tx: Tx, device_id: str, command_ids: Sequence[str]) -> Seque
         .where(_commands.c.device_id == device_id, _commands.c.id.in_(command_ids))
         .order_by(_commands.c.id)
     )
-    return [_command(row) for row in rows]
+    return [_command(tx, row) for row in rows]
 
 
 async def move(  # noqa: PLR0913 - a conditional change's parts

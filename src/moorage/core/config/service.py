@@ -120,6 +120,20 @@ async def change(
     return await _change(tx, caller, device, fold, "config.changed", if_match=if_match)
 
 
+async def proposed(tx: Tx, caller: Caller, device: DeviceRef, patch: Document) -> Document:
+    """Return what the document would be with a patch, secrets included; nothing is changed.
+
+    Needs ``config:write``. Raises DomainError as ``change``.
+    """
+    caller.require(Scope.CONFIG_WRITE)
+    check_json(patch)
+    _, now = await _desired(tx, device)
+    own = Layer(rules.DEVICE_LAYER, rules.merge_patch(now.own, patch))
+    merged = rules.merge([*now.lower, own])
+    rules.check_document(merged.document)
+    return merged.document
+
+
 async def replace(
     tx: Tx, caller: Caller, device: DeviceRef, parts: Document, *, if_match: str | None
 ) -> ConfigView:

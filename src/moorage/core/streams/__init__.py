@@ -3,15 +3,27 @@
 from moorage.core.streams.model import Stream, StreamFps, StreamRow
 from moorage.core.streams.rules import sanitize
 from moorage.core.streams.service import fps, get, list_streams, purge, record
+from moorage.core.streams.snapshots import (
+    LARGEST_BYTES,
+    Snapshot,
+    get_snapshot,
+    purge_snapshots,
+    record_snapshot,
+)
 
 __all__ = [
+    "LARGEST_BYTES",
+    "Snapshot",
     "Stream",
     "StreamFps",
     "StreamRow",
     "fps",
     "get",
+    "get_snapshot",
     "list_streams",
     "purge",
+    "purge_snapshots",
     "record",
+    "record_snapshot",
     "sanitize",
 ]

@@ -33,6 +33,15 @@ _rates = timeline.timeline_table(
     sa.Column("sharpness", sa.Double),
 )
 
+_snapshots = table(
+    "stream_snapshots",
+    sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("stream_id", sa.Text, primary_key=True),
+    sa.Column("taken_at", Millis, nullable=False, index=True),
+    sa.Column("command_id", sa.Text, nullable=False),
+    sa.Column("jpeg", sa.LargeBinary, nullable=False),
+)
+
 _TOLD = ("status", "pipeline_id", "started_at", "camera_fps", "inference_fps", "sharpness", "error")
 
 
@@ -103,3 +112,37 @@ async def delete_some(
 ) -> int:
     """Delete old rates."""
     return await timeline.delete_some(tx, _rates, device_ids, before=before, rows=rows)
+
+
+async def replace_snapshot(
+    tx: Tx, device_id: str, stream_id: str, values: Mapping[str, Any]
+) -> None:
+    """Keep a picture in place of the one before."""
+    key = {"device_id": device_id, "stream_id": stream_id}
+    await tx.run(
+        tx.engine.insert(_snapshots)
+        .values(**key, **values)
+        .on_conflict_do_update(index_elements=list(key), set_=dict(values))
+    )
+
+
+async def find_snapshot(tx: Tx, device_id: str, stream_id: str, *, since: datetime) -> Row | None:
+    """Return a stream's picture if it is no older."""
+    return await tx.row(
+        sa.select(_snapshots).where(
+            _snapshots.c.device_id == device_id,
+            _snapshots.c.stream_id == stream_id,
+            _snapshots.c.taken_at >= since,
+        )
+    )
+
+
+async def delete_snapshots(tx: Tx, before: datetime, rows: int) -> int:
+    """Delete up to ``rows`` pictures from before a time."""
+    old = (
+        sa.select(_snapshots.c.device_id, _snapshots.c.stream_id)
+        .where(_snapshots.c.taken_at < before)
+        .limit(rows)
+    )
+    key = sa.tuple_(_snapshots.c.device_id, _snapshots.c.stream_id)
+    return await tx.run(sa.delete(_snapshots).where(key.in_(old)))

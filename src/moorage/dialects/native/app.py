@@ -1,5 +1,6 @@
 """The native API as one ASGI application: the plain report route, FastAPI for the rest."""
 
+import re
 from typing import Any
 
 from fastapi import Depends, FastAPI, Security
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage import __version__
-from moorage.core import keys
+from moorage.core import keys, streams
 from moorage.dialects.common import (
     BODY_LIMIT,
     BodyGuard,
@@ -28,6 +29,7 @@ from moorage.dialects.native import (
     routes_keys,
     routes_running,
     routes_setup,
+    routes_snapshots,
     routes_stream,
     routes_tokens,
     routes_workspaces,
@@ -45,11 +47,15 @@ _PARTS = (
     routes_keys,
     routes_running,
     routes_setup,
+    routes_snapshots,
     routes_audit,
     routes_stream,
     routes_tokens,
     routes_workspaces,
 )
+
+
+_BROUGHT = re.compile(routes_snapshots.BROUGHT.replace("{command_id}", "[^/]+"))
 
 
 class NativeApp:
@@ -59,6 +65,7 @@ class NativeApp:
         """Keep both ways."""
         self.api = api
         self._guarded: ASGIApp = BodyGuard(api, limit=BODY_LIMIT, refuse=problem)
+        self._pictures: ASGIApp = BodyGuard(api, limit=streams.LARGEST_BYTES, refuse=problem)
         self._reports = reports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +74,8 @@ class NativeApp:
             scope["moorage.route"] = PATH
             await self._route_for(scope)(scope, receive, send)
             return
-        await self._guarded(scope, receive, send)
+        brings = scope["type"] == "http" and _BROUGHT.fullmatch(scope["path"])
+        await (self._pictures if brings else self._guarded)(scope, receive, send)
 
     def _route_for(self, scope: Scope) -> ASGIApp:
         if scope["method"] == "POST":

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path, Query, Response
 from starlette.requests import Request
 
-from moorage.core import config, devices
+from moorage.core import commands, config, devices
 from moorage.core.caller import Scope
 from moorage.core.config import ConfigView
 from moorage.dialects.common import Services
 from moorage.dialects.common.etags import etag, if_match, not_modified
+from moorage.dialects.native.idempotency import answered_once
 from moorage.dialects.native.wire import ConfigOut, DeviceConfigOut, PageOut
 from moorage.dialects.native.wire_running import (
+    CommandOut,
     DefaultConfigIn,
     DefaultConfigOut,
     RevisionEntryOut,
@@ -55,6 +57,31 @@ def router(services: Services) -> APIRouter:
             view = await config.change(tx, caller, device.ref, patch, if_match=if_match(request))
         response.headers["ETag"] = etag(view.digest)
         return ConfigOut.of(view)
+
+    @routes.post("/v1/devices/{device_id}/config/plan", status_code=201, response_model=CommandOut)
+    async def plan_config(
+        request: Request,
+        device_id: str,
+        patch: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
+    ) -> Response:
+        """Ask the device what a patch would do to it: the result of the command says so."""
+        async with callers.writing(request) as (tx, caller):
+            caller.require(Scope.CONFIG_WRITE)
+            device = await devices.get(tx, caller, device_id, needs=Scope.COMMAND_SEND)
+
+            async def work() -> CommandOut:
+                document = await config.proposed(tx, caller, device.ref, patch)
+                sent = await commands.send(
+                    tx,
+                    caller,
+                    device.ref,
+                    kind=commands.PLAN,
+                    arguments={"document": dict(document)},
+                )
+                return CommandOut.of(sent)
+
+            answer = await answered_once(request, tx, caller, work)
+        return answer
 
     @routes.get(
         "/v1/config",

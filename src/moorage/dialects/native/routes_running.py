@@ -35,6 +35,12 @@ class StreamAction(StrEnum):
     RESUME = "resume"
     TERMINATE = "terminate"
     TRIGGER = "trigger"
+    SNAPSHOT = "snapshot"
+
+    @property
+    def kind(self) -> str:
+        """The command that asks for it."""
+        return commands.SNAPSHOT if self is StreamAction.SNAPSHOT else f"{self}_stream"
 
 
 def router(outer: Services) -> APIRouter:
@@ -75,7 +81,7 @@ def router(outer: Services) -> APIRouter:
                     tx,
                     caller,
                     device.ref,
-                    kind=f"{action}_stream",
+                    kind=action.kind,
                     arguments={"stream_id": stream_id},
                 )
                 return CommandOut.of(sent)

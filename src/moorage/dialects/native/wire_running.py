@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from moorage.core.commands import Command
+from moorage.core.commands import PLAN, Command
 from moorage.core.config import DefaultConfig, Revision, RevisionEntry
 from moorage.core.services import Service
 from moorage.core.streams import Stream
@@ -21,7 +21,7 @@ class CommandIn(Body):
 
 
 class CommandOut(BaseModel):
-    """A command and what came of it."""
+    """A command and what came of it. The document of a ``plan`` is not shown: it holds secrets."""
 
     id: str
     kind: str
@@ -41,7 +41,7 @@ class CommandOut(BaseModel):
         return cls(
             id=command.id,
             kind=command.kind,
-            arguments=dict(command.arguments),
+            arguments={} if command.kind == PLAN else dict(command.arguments),
             state=command.state,
             created_at=rfc3339(command.created_at),
             created_by=command.created_by,

@@ -526,6 +526,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "name", name=op.f("pk_service_states")),
     )
     op.create_table(
+        "stream_snapshots",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("stream_id", sa.Text(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.Column("command_id", sa.Text(), nullable=False),
+        sa.Column("jpeg", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("fk_stream_snapshots_device_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", "stream_id", name=op.f("pk_stream_snapshots")),
+    )
+    op.create_index(
+        op.f("ix_stream_snapshots_taken_at"), "stream_snapshots", ["taken_at"], unique=False
+    )
+    op.create_table(
         "stream_states",
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("stream_id", sa.Text(), nullable=False),
