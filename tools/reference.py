@@ -24,6 +24,7 @@ PAGES = ROOT / "docs" / "reference"
 
 # What to do about a code. Its meaning is taken from where it is raised.
 ADVICE = {
+    "not_a_jpeg": "Send one whole JPEG picture as the body.",
     "token_revoked": "Nothing: it is over. Make a new token.",
     "environment_not_ready": "Wait until it is; the device's record says where it stands.",
     "foreign_device": "Name the device the key belongs to.",
