@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from moorage.cli import sim
 from moorage.cli.owner.commands import (
     audit,
     command,
@@ -183,7 +184,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-for group in (command, default_config, device, key, stream, token, workspace):
+for group in (command, default_config, device, key, sim, stream, token, workspace):
     app.add_typer(group.app)
 login.add_to(app)
 app.command()(audit.audit)

@@ -1,0 +1,34 @@
+"""Virtual devices: the agent's own decisions, many in one process, through the real HTTP API.
+
+Knows the server by that API only. ``behaviour``, ``memory`` and ``device`` know no network at all.
+"""
+
+from moorage.simulator.account import Account
+from moorage.simulator.behaviour import Fate, Nature
+from moorage.simulator.client import Client
+from moorage.simulator.device import VirtualDevice
+from moorage.simulator.enrolment import SimulationFailed
+from moorage.simulator.memory import Lane, Memory
+from moorage.simulator.profiles import PROFILES, Profile
+from moorage.simulator.running import Options, Outcome, Progress, Simulation
+from moorage.simulator.sending import Request, Unreachable, device_time
+
+__all__ = [
+    "PROFILES",
+    "Account",
+    "Client",
+    "Fate",
+    "Lane",
+    "Memory",
+    "Nature",
+    "Options",
+    "Outcome",
+    "Profile",
+    "Progress",
+    "Request",
+    "Simulation",
+    "SimulationFailed",
+    "Unreachable",
+    "VirtualDevice",
+    "device_time",
+]
