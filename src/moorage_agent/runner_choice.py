@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Dict, List, Optional
 
+from moorage_agent.probe import ProbeRunner
 from moorage_agent.runner_base import OnLine, Pauses, Runner, RunnerError, Stream, Unusable
 from moorage_agent.runner_command import CommandRunner
 
@@ -51,7 +52,10 @@ class Streams:
         """
         self._folder = folder
         self._none = _NoRunner(on_line, pauses=pauses)
-        self._runners: Dict[str, Runner] = {COMMAND: CommandRunner(on_line, pauses=pauses)}
+        self._runners: Dict[str, Runner] = {
+            COMMAND: CommandRunner(on_line, pauses=pauses),
+            PROBE: ProbeRunner(on_line, pauses=pauses),
+        }
         self._guard = threading.Lock()
 
     def start(self, stream_id: str, spec: Dict[str, Any]) -> None:

@@ -127,14 +127,19 @@ class Child:
         self._selector = selectors.DefaultSelector()
         self._selector.register(wake.fd, selectors.EVENT_READ, "wake")
         self._open = 0
+        self._own: List[int] = []
         for name, pipe in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
             if pipe is not None:
-                self.watch(pipe.fileno(), name)
+                self._watch(pipe.fileno(), name)
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
 
     def watch(self, fd: int, name: str) -> None:
-        """Read from that end of a pipe as well."""
+        """Read from that end of a pipe as well; it is closed here."""
+        self._own.append(fd)
+        self._watch(fd, name)
+
+    def _watch(self, fd: int, name: str) -> None:
         os.set_blocking(fd, False)
         self._selector.register(fd, selectors.EVENT_READ, name)
         self._open += 1
@@ -202,6 +207,8 @@ class Child:
         # else can have got the number of its group.
         self._signal(signal.SIGKILL)
         self._selector.close()
+        for fd in self._own:
+            os.close(fd)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
