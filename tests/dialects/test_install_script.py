@@ -69,7 +69,8 @@ async def test_an_unknown_spent_or_mistyped_token_is_not_found(api):
 async def test_an_expired_token_is_gone(api):
     made = await api.make()
     async with api.running.db.write() as tx:
-        await tx.run(sa.text("UPDATE install_tokens SET expires_at = 1"))
+        # Not so long ago that it is cleared out already.
+        await tx.run(sa.text("UPDATE install_tokens SET expires_at = created_at - 1"))
     check_refusal(await api.client.get(path_of(made["install_token"])), 410)
 
 
@@ -87,7 +88,7 @@ async def test_other_addresses_below_devices_are_not_found(api):
     made = await api.make()
     token = made["install_token"]
     for path in (
-        *("/devices", "/devices/", "/devices/v2", "/devices/v1/x/install.sh"),
+        *("/devices/", "/devices/v1/x/install.sh"),
         *(f"/devices/v2/{token}", f"/devices/v2/{token}/install.sh/", "/devices/v2//install.sh"),
         *(f"/devices/v2/a%2f{token}/install.sh", "/devices/v2/" + "a" * 129 + "/install.sh"),
     ):

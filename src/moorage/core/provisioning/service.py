@@ -230,6 +230,8 @@ async def retire(tx: Tx, caller: Caller, device_id: str) -> None:
     A tombstone stays, so that its reports are answered "gone".
     """
     device = await devices.get(tx, caller, device_id, needs=Scope.DEVICE_DELETE)
+    # First, as enrolling does: whoever redeems one of them just now is waited for, or waits.
+    await store.void_unspent(tx, device.id)
     digests = await keys.digests_of_device(tx, device.workspace_id, device.id)
     await devices.bury(tx, device, digests)
     await audit.record(tx, caller, "device.retired", device.id, {"name": device.name})
