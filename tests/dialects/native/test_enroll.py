@@ -103,7 +103,7 @@ async def test_an_expired_token_is_refused_but_answered_again_to_the_key_that_re
 
 async def _expire_all_tokens(api) -> None:
     async with api.running.db.write() as tx:
-        await tx.run(sa.text("UPDATE install_tokens SET expires_at = 1"))
+        await tx.run(sa.text("UPDATE install_tokens SET expires_at = created_at - 1"))
 
 
 @on_sqlite
