@@ -198,6 +198,8 @@ def cli_page() -> str:
 
 def _commands(path: str, group: Any) -> Iterator[str]:
     for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
         full = f"{path} {name}"
         takes = [one for one in command.params if one.name != "help"]
         inner = getattr(command, "commands", None)

@@ -10,6 +10,7 @@ from moorage.cli import sim
 from moorage.cli.owner.commands import (
     audit,
     command,
+    config,
     default_config,
     device,
     key,
@@ -186,6 +187,8 @@ def version() -> None:
 
 for group in (command, default_config, device, key, sim, stream, token, workspace):
     app.add_typer(group.app)
+# Its place is below `device`; whoever leaves that out is understood.
+app.add_typer(config.app, hidden=True)
 login.add_to(app)
 app.command()(audit.audit)
 

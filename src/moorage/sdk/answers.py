@@ -102,13 +102,21 @@ def result_of(request: Request[T], answer: Answer) -> T:
         raise refusal(answer)
     if answer.status == _NO_CONTENT:
         return request.parse(None)
+    if request.media_type is not None:
+        if answer.headers.get("content-type", "").partition(";")[0].strip() != request.media_type:
+            raise _another(request, answer, request.media_type)
+        return request.parse(answer.content)
     try:
         return request.parse(json.loads(answer.content))
     except (ValueError, RecursionError) as error:
-        raise UnexpectedAnswer(
-            f"{request.method} {request.path} was answered {answer.status} with something that is "
-            "not JSON; is this the address of a Moorage server?"
-        ) from error
+        raise _another(request, answer, "JSON") from error
+
+
+def _another(request: Request[Any], answer: Answer, wanted: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        f"{request.method} {request.path} was answered {answer.status} with something that is "
+        f"not {wanted}; is this the address of a Moorage server?"
+    )
 
 
 def refusal(answer: Answer) -> ApiError:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from moorage.sdk.calls import Call, D, Paged, Resource
-from moorage.sdk.models import Config, DefaultConfig, Revision, RevisionEntry
+from moorage.sdk.models import Command, Config, DefaultConfig, Revision, RevisionEntry
 from moorage.sdk.requests import (
     LARGEST_PAGE,
     Json,
@@ -38,6 +38,16 @@ class DeviceConfig(Resource[D]):
         Raises PreconditionFailed, Invalid (naming the path), NotFound.
         """
         return if_match(change(Config, "PATCH", _path(device_id), patch), digest)
+
+    @Call
+    def plan(self, device_id: str, patch: Json) -> Request[Command]:
+        """Ask the device what a patch would do to it, and change nothing.
+
+        Once the command succeeded its ``result`` says it: ``effects`` and ``problems``, sentences.
+
+        Raises Invalid (naming the path), NotFound, MissingScope (``command:send`` is needed too).
+        """
+        return post(Command, _path(device_id, "plan"), patch)
 
     @Paged
     def revisions(self, device_id: str, *, page_size: int = LARGEST_PAGE) -> Listing[RevisionEntry]:

@@ -27,11 +27,12 @@ class Request(Generic[T]):
     Attributes:
         method: the HTTP method.
         path: from ``/v1``, already quoted.
-        parse: makes the result from the answer's JSON (None for 204).
+        parse: makes the result from the answer's JSON (None for 204), or from its bytes.
         query: pairs of the query string.
         body: the JSON body, or None; never shown, for it may hold secrets.
         headers: further headers, such as ``If-Match``.
         repeatable: sending it twice does what sending it once does.
+        media_type: of an answer that is taken as it is, as bytes; None is JSON.
 
     """
 
@@ -42,6 +43,7 @@ class Request(Generic[T]):
     body: Json | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     repeatable: bool = True
+    media_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,12 @@ def body_of(**given: Any) -> dict[str, Any]:
 def get(cls: type[T], path: str, query: Query = ()) -> Request[T]:
     """Read one thing."""
     return Request("GET", path, lambda answer: decode(cls, answer), query)
+
+
+def download(path: str, media_type: str) -> Request[bytes]:
+    """Read what is no JSON, whole."""
+    accept = (("Accept", media_type),)
+    return Request("GET", path, bytes, headers=accept, media_type=media_type)
 
 
 def post(cls: type[T], path: str, body: Json | None = None) -> Request[T]:

@@ -11,12 +11,13 @@ from moorage.sdk.requests import (
     Request,
     body_of,
     change,
+    download,
     get,
     path_of,
     post,
 )
 
-StreamAction: TypeAlias = Literal["pause", "resume", "terminate", "trigger"]
+StreamAction: TypeAlias = Literal["pause", "resume", "terminate", "trigger", "snapshot"]
 
 
 class Commands(Resource[D]):
@@ -64,3 +65,14 @@ class Streams(Resource[D]):
     def act(self, device_id: str, stream_id: str, action: StreamAction) -> Request[Command]:
         """Queue what is to be done with a stream. Raises NotFound."""
         return post(Command, path_of("devices", device_id, "streams", stream_id, action))
+
+    @Call
+    def snapshot(self, device_id: str, stream_id: str) -> Request[bytes]:
+        """Return the last picture of a stream (JPEG), no older than a day.
+
+        ``act(..., "snapshot")`` asks the device for one; it is here once that command succeeded.
+
+        Raises NotFound.
+        """
+        path = path_of("devices", device_id, "streams", stream_id, "snapshot")
+        return download(path, "image/jpeg")

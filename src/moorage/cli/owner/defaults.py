@@ -1,15 +1,13 @@
 """The workspace's default config: what devices made from now on begin with."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from moorage import sdk
 from moorage.cli.owner import editing, output
+from moorage.cli.owner.files import read_text
 from moorage.cli.owner.outcomes import Refused
 from moorage.cli.owner.session import connected
-
-_LARGEST = 1024 * 1024
 
 
 def get(profile: str | None, *, own: bool, as_json: bool) -> None:
@@ -33,7 +31,7 @@ def replace(
         PreconditionFailed: somebody changed the default since its digest was read.
 
     """
-    wanted = editing.layer_of(_read(file))
+    wanted = editing.layer_of(read_text(file))
     editing.check_unmasked(wanted)
     with connected(profile) as client:
         before = client.default_config.get()
@@ -42,13 +40,6 @@ def replace(
             return
         made = client.default_config.replace(wanted, digest=digest or before.digest)
     _show(before, made, as_json=as_json)
-
-
-def _read(file: Path) -> str:
-    if str(file) == "-":
-        return sys.stdin.read(_LARGEST)
-    with file.open(encoding="utf-8", errors="replace") as opened:
-        return opened.read(_LARGEST)
 
 
 def edit(profile: str | None, *, dry_run: bool, as_json: bool) -> None:

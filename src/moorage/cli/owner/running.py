@@ -58,21 +58,21 @@ def act(
     """Queue what is to be done with a stream and perhaps wait for it; return how it went."""
     with connected(profile) as client:
         device = device_id(client, named)
-        stream_id = _stream_id(client, device, stream)
+        wanted = stream_id(client, device, stream)
         if dry_run:
             found = client.devices.get(device)
             output.note(f"{found.name} is {found.status}")
-            body = {"kind": f"{action}_stream", "arguments": {"stream_id": stream_id}}
+            body = {"kind": f"{action}_stream", "arguments": {"stream_id": wanted}}
             output.dry_run(None, {"device": device, **body}, as_json=as_json)
             return Exit.OK
-        sent = client.streams.act(device, stream_id, action)
+        sent = client.streams.act(device, wanted, action)
         if wait_s is not None:
             sent = sending.wait_for(client, device, sent, Asking(every_s, wait_s))
     sending.show(sent, as_json=as_json)
     return Exit.OK if wait_s is None or sent.state == "succeeded" else Exit.FAILED
 
 
-def _stream_id(client: sdk.Moorage, device: str, named: str) -> str:
+def stream_id(client: sdk.Moorage, device: str, named: str) -> str:
     """Return the id of the stream with this id or a name only it has.
 
     The server queues commands for streams it has not heard of; a slip is to be found before that. A

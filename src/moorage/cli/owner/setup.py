@@ -1,8 +1,6 @@
 """Setting a device up: what was tried, a payload for one without a network, another key."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import IO
 
 from moorage import sdk
 from moorage.cli.owner import drawing, output
+from moorage.cli.owner.files import private_file
 from moorage.cli.owner.outcomes import usage
 from moorage.cli.owner.session import connected, device_id, find
 from moorage.cli.owner.text import seconds, time_text
@@ -124,9 +123,10 @@ def payload(
         with _opened(places) as files:
             made = _made(client, device, expires_in_s)
             if places.qr is not None:
-                files[places.qr].write(str(made.qr_svg))
+                files[places.qr].write(str(made.qr_svg).encode())
             if places.file is not None:
-                files[places.file].write(output.pretty(made.device_json) + "\n")
+                document = output.pretty(made.device_json) + "\n"
+                files[places.file].write(document.encode())
     if as_json:
         secret = sdk.encode(made) if places.shown else {"expires_at": sdk.encode(made.expires_at)}
         output.emit({"device": device, **secret, "server_key": key, "files": places.names})
@@ -158,36 +158,12 @@ def _show(text: str, *, drawn: bool) -> None:
 
 
 @contextmanager
-def _opened(places: Places) -> Iterator[dict[Path, IO[str]]]:
+def _opened(places: Places) -> Iterator[dict[Path, IO[bytes]]]:
     """Open the files that are wanted; they are there when all is well, else none is."""
     if places.qr is not None and places.qr == places.file:
         raise usage("--qr and --file name the same file")
     with ExitStack() as stack:
         yield {
-            path: stack.enter_context(_private_file(path, force=places.force))
+            path: stack.enter_context(private_file(path, force=places.force))
             for path in places.files
         }
-
-
-@contextmanager
-def _private_file(path: Path, *, force: bool) -> Iterator[IO[str]]:
-    """Open a file for its owner only; it is at its place when all is written, or not at all.
-
-    Raises:
-        Refused: there is something already, or nothing can be put there.
-
-    """
-    if path.exists() and not (force and path.is_file()):
-        more = "name another file, or use --force" if path.is_file() else "it is no file"
-        raise usage(f"{path} is there already; {more}")
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".moorage-")
-    except OSError as error:
-        raise usage(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

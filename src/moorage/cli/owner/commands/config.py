@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-from moorage.cli.owner.commands.options import AsJson, Device, DryRun, Limit, ProfileName
+from moorage.cli.owner.commands.options import (
+    AsJson,
+    Device,
+    DryRun,
+    Every,
+    Limit,
+    ProfileName,
+)
 
 app = typer.Typer(name="config", help="What a device is to run.", no_args_is_help=True)
 
@@ -39,6 +46,31 @@ def edit(
     from moorage.cli.owner import editing
 
     editing.edit(profile, device, dry_run=dry_run, as_json=json)
+
+
+@app.command()
+def plan(
+    device: Device,
+    patch: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|-|'{...}'",
+            help="A merge patch of the device's own layer: a file of JSON, - for standard input, "
+            "or the JSON itself.",
+        ),
+    ],
+    timeout: Annotated[str, typer.Option(help="Wait no longer: 90s, 15m.")] = "1m",
+    every: Every = 1.0,
+    json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Ask the device what a patch would do to it, and change nothing; exit 1 on problems."""
+    from moorage.cli.owner import planning
+    from moorage.cli.owner.following import Asking
+    from moorage.cli.owner.text import seconds
+
+    asking = Asking(every, seconds(timeout))
+    raise typer.Exit(planning.plan(profile, device, patch, asking, as_json=json))
 
 
 @app.command()
