@@ -30,6 +30,8 @@ ADVICE = {
     "foreign_device": "Name the device the key belongs to.",
     "environments_off": "Set Portainer up on the server: `docs/guide/portainer.md`.",
     "path_invalid": "Write the path out; none of it encoded twice.",
+    "virtual_devices_full": "Delete some first, or run many with `moorage sim run`.",
+    "virtual_devices_busy": "Repeat the request.",
     "command_finished": "Nothing: it is over. Send a new command.",
     "key_protected": "Make another key, or have the protection lifted on the server.",
     "administration_only": "Use a key that `moorage admin-key` made.",

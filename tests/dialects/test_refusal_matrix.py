@@ -32,6 +32,8 @@ BODIES = {
     ("POST", "/v1/devices/{device_id}/commands"): {"kind": "ping"},
     ("POST", "/v1/devices/{device_id}/config/plan"): {"config": {"log_level": "debug"}},
     ("POST", "/v1/provisioning-tokens"): {"name": "many"},
+    ("POST", "/v1/virtual-devices"): {"count": 1},
+    ("POST", "/v1/virtual-devices/{device_id}/drive"): {"action": "offline"},
     ("POST", "/v1/workspaces"): {"slug": "another"},
     ("PATCH", "/v1/workspaces/{slug}"): {"name": "renamed"},
 }
@@ -187,6 +189,9 @@ async def test_with_its_scope_alone_a_key_is_let_in(api):
         ids = await ids_of(api, await device_with_everything(api))
         scopes = [str(needs), *filter(None, [ALSO.get(route)])]
         narrow = await api.key(*map(str, scopes))
+        if route[1].startswith("/v1/virtual-devices/"):
+            made = await api.client.post("/v1/virtual-devices", json={}, headers=api.auth())
+            ids["device_id"] = made.json()["data"][0]["id"]
         if "/api-keys/{key_id}/roll" in route[1]:
             ids["key_id"] = narrow["id"]
         if route == ("POST", "/v1/api-keys"):

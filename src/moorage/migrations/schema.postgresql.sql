@@ -340,6 +340,21 @@ CREATE TABLE public.telemetry_samples (
     network_download_bytes_per_sec double precision
 );
 
+CREATE TABLE public.virtual_devices (
+    device_id text NOT NULL,
+    workspace_id text NOT NULL,
+    live boolean NOT NULL,
+    slot integer NOT NULL,
+    profile text NOT NULL,
+    seed bigint NOT NULL,
+    online boolean NOT NULL,
+    faulty boolean NOT NULL,
+    key text NOT NULL,
+    happenings text NOT NULL,
+    driver text,
+    driven_until bigint
+);
+
 CREATE TABLE public.workspaces (
     id text NOT NULL,
     slug text NOT NULL,
@@ -444,6 +459,9 @@ ALTER TABLE ONLY public.stream_states
 ALTER TABLE ONLY public.telemetry_samples
     ADD CONSTRAINT pk_telemetry_samples PRIMARY KEY (device_id, at, id);
 
+ALTER TABLE ONLY public.virtual_devices
+    ADD CONSTRAINT pk_virtual_devices PRIMARY KEY (device_id);
+
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT pk_workspaces PRIMARY KEY (id);
 
@@ -461,6 +479,9 @@ ALTER TABLE ONLY public.keys
 
 ALTER TABLE ONLY public.provisioning_tokens
     ADD CONSTRAINT uq_provisioning_tokens_digest UNIQUE (digest);
+
+ALTER TABLE ONLY public.virtual_devices
+    ADD CONSTRAINT uq_virtual_devices_workspace_id_slot UNIQUE (workspace_id, slot);
 
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT uq_workspaces_slug UNIQUE (slug);
@@ -561,3 +582,6 @@ ALTER TABLE ONLY public.stream_snapshots
 
 ALTER TABLE ONLY public.stream_states
     ADD CONSTRAINT fk_stream_states_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.virtual_devices
+    ADD CONSTRAINT fk_virtual_devices_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;

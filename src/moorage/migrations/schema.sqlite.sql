@@ -454,6 +454,24 @@ CREATE TABLE telemetry_samples (
  WITHOUT ROWID
 ;
 
+CREATE TABLE virtual_devices (
+    device_id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    slot INTEGER NOT NULL,
+    profile TEXT NOT NULL,
+    seed BIGINT NOT NULL,
+    online BOOLEAN NOT NULL,
+    faulty BOOLEAN NOT NULL,
+    "key" TEXT NOT NULL,
+    happenings TEXT NOT NULL,
+    driver TEXT,
+    driven_until BIGINT,
+    CONSTRAINT pk_virtual_devices PRIMARY KEY (device_id),
+    CONSTRAINT fk_virtual_devices_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE,
+    CONSTRAINT uq_virtual_devices_workspace_id_slot UNIQUE (workspace_id, slot)
+);
+
 CREATE TABLE workspaces (
     id TEXT NOT NULL,
     slug TEXT NOT NULL,

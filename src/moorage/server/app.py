@@ -22,6 +22,7 @@ from moorage.server.front import Below, FrontDoor
 from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
 from moorage.server.settings import Settings
+from moorage.server.virtual import VirtualFleet
 from moorage.storage import Database, StorageError, alive
 
 _READY_WITHIN_S = 2.0
@@ -106,13 +107,16 @@ class App:
                 return [environments.warning] if environments and environments.warning else []
 
             self._front = self._wire(services, warnings)
+            virtual = VirtualFleet(db, self._front)
             ingest.start()
             jobs.start()
+            virtual.start()
             if environments is not None:
                 environments.start()
             try:
                 yield services
             finally:
+                await virtual.stop()
                 # Reports in the queue were not answered yet: write and answer them, then close.
                 await ingest.stop()
                 await jobs.stop()

@@ -8,21 +8,22 @@ from moorage.simulator.behaviour import Fate, Nature
 from moorage.simulator.client import Client
 from moorage.simulator.device import VirtualDevice
 from moorage.simulator.enrolment import SimulationFailed
-from moorage.simulator.memory import Lane, Memory
+from moorage.simulator.memory import Memory, Place
 from moorage.simulator.profiles import PROFILES, Profile
 from moorage.simulator.running import Options, Outcome, Progress, Simulation
-from moorage.simulator.sending import Request, Unreachable, device_time
+from moorage.simulator.sending import Answer, Request, Unreachable, device_time, now
 
 __all__ = [
     "PROFILES",
     "Account",
+    "Answer",
     "Client",
     "Fate",
-    "Lane",
     "Memory",
     "Nature",
     "Options",
     "Outcome",
+    "Place",
     "Profile",
     "Progress",
     "Request",
@@ -31,4 +32,5 @@ __all__ = [
     "Unreachable",
     "VirtualDevice",
     "device_time",
+    "now",
 ]

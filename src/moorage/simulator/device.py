@@ -42,8 +42,13 @@ class VirtualDevice:
         interval_s: float,
         obeys: bool = True,
         memory: Memory | None = None,
+        at_once: bool = False,
     ) -> None:
-        """Begin to live at ``now``. ``obeys``: take the interval that the server asks for."""
+        """Begin to live at ``now``.
+
+        ``obeys``: take the interval that the server asks for. ``at_once``: report right away, not
+        at some time within the first interval.
+        """
         self.nature = nature
         self.name = name
         self.memory = memory or Memory()
@@ -65,7 +70,7 @@ class VirtualDevice:
         self._config_told = False
         self._told_revision: int | None = None
         self._ask_config_at = math.inf
-        first = now.steady + behaviour.first_after(nature) * interval_s
+        first = now.steady + (0.0 if at_once else behaviour.first_after(nature) * interval_s)
         self._state = step.State(interval_s=interval_s, next_report_at=first, asks=False)
         self._boot(now, first)
         self.wake_at = first

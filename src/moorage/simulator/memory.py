@@ -6,6 +6,7 @@ kept to be sent again to a server that was set back.
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -53,6 +54,16 @@ class Proof(NamedTuple):
     chain: str
 
 
+class Place(NamedTuple):
+    """How far an epoch of a device came, as the server's ledger has it."""
+
+    epoch: str
+    store: str | None
+    backfill: bool
+    sequence: int
+    chain: str
+
+
 @dataclass(slots=True)
 class Memory:
     """The memory of one device."""
@@ -68,6 +79,17 @@ class Memory:
         for name in (LIVE, BACKFILL):
             if name not in self.lanes:
                 self.lanes[name] = _fresh()
+
+    @classmethod
+    def going_on(cls, places: Iterable[Place]) -> "Memory":
+        """Return a memory that goes on where the last live and the last backfill epoch end."""
+        memory = cls()
+        for place in places:
+            name = BACKFILL if place.backfill else LIVE
+            memory.lanes[name] = Lane(place.epoch, place.chain, place.sequence)
+            if not place.backfill and place.store is not None:
+                memory.store = place.store
+        return memory
 
     def add(self, rows: list[Row]) -> int:
         """Keep rows; return how many of the oldest were let go for them."""

@@ -6,7 +6,10 @@ from typing import NamedTuple, TypeAlias
 from moorage.simulator.behaviour import Fate
 from moorage.simulator.memory import Waiting
 from moorage_agent import bodies, clock
+from moorage_agent.clock import now
 from moorage_agent.transport import Answer
+
+__all__ = ["Answer", "Outcome", "Request", "Unreachable", "device_time", "now"]
 
 
 class Unreachable(NamedTuple):

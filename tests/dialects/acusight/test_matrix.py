@@ -22,6 +22,8 @@ BODIES = {
     ("POST", "/api/provisioning-tokens"): {"name": "another"},
     ("PATCH", "/api/devices/{device_id}"): {"name": "renamed"},
     ("PATCH", "/api/organization"): {"name": "Renamed"},
+    ("POST", "/api/virtual-devices"): {"count": 1},
+    ("POST", "/api/virtual-devices/{device_id}/drive"): {"action": "offline"},
     ("POST", "/api/device/checkin"): {},
     ("POST", "/api/agent/checkin"): {"device_id": "box-1"},
 }
@@ -106,7 +108,11 @@ async def test_with_its_scope_alone_a_key_is_let_in(api, ids):
         if route[0] == "DELETE" and "{device_id}" in route[1]:
             continue
         narrow = await key_with(api, needs)
-        answer = await ask(api, route, bearer(narrow["key"]), ids)
+        known = ids
+        if route[1].startswith("/api/virtual-devices/"):
+            made = await api.call("POST", "/virtual-devices", json={})
+            known = {**ids, "device_id": made.json()["data"][0]["device_id"]}
+        answer = await ask(api, route, bearer(narrow["key"]), known)
         assert answer.status_code in (200, 201), (route, answer.text)
     narrow = await key_with(api, "device:delete")
     answer = await ask(api, ("DELETE", "/api/devices/{device_id}"), bearer(narrow["key"]), ids)

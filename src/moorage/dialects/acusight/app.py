@@ -13,6 +13,7 @@ from moorage.dialects.acusight import (
     routes_portainer,
     routes_provision,
     routes_tokens,
+    routes_virtual,
 )
 from moorage.dialects.acusight.auth import Sessions
 from moorage.dialects.acusight.document import REFUSALS, complete
@@ -58,6 +59,7 @@ def create_app(services: Services) -> AcusightApp:
         routes_device.router(services, sessions),
         routes_owner.router(sessions),
         routes_portainer.router(services, sessions),
+        routes_virtual.router(sessions),
     ):
         api.include_router(router)
     refuse_with(api, refuse, unknown_path=unknown_path, broken=broken)

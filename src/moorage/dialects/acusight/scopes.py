@@ -10,6 +10,7 @@ DEVICE: Final = "the device's own key"
 TOKEN_IN_BODY: Final = "token in the body"  # noqa: S105 - what stands there
 BY_CALL: Final = "device:read, or portainer:manage for what changes things"
 _D = "/api/devices/{device_id}"
+_V = "/api/virtual-devices/{device_id}"
 _PROXY = "/api/portainer/{device_id}/docker/{path:path}"
 
 Needs: TypeAlias = (
@@ -35,6 +36,11 @@ NEEDS: Mapping[tuple[str, str], Needs] = {
     ("PATCH", _D): Scope.DEVICE_UPDATE,
     ("DELETE", _D): Scope.DEVICE_DELETE,
     ("POST", f"{_D}/release"): Scope.DEVICE_UPDATE,
+    ("GET", "/api/virtual-devices"): Scope.DEVICE_READ,
+    ("POST", "/api/virtual-devices"): Scope.DEVICE_UPDATE,
+    ("GET", _V): Scope.DEVICE_READ,
+    ("DELETE", _V): Scope.DEVICE_DELETE,
+    ("POST", f"{_V}/drive"): Scope.DEVICE_UPDATE,
     ("GET", "/api/organization"): ANY_KEY,
     ("PATCH", "/api/organization"): Scope.WORKSPACE_ADMIN,
     **{(method, _PROXY): BY_CALL for method in ("GET", "HEAD", "POST", "PUT", "DELETE")},

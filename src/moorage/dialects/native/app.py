@@ -32,6 +32,7 @@ from moorage.dialects.native import (
     routes_snapshots,
     routes_stream,
     routes_tokens,
+    routes_virtual,
     routes_workspaces,
 )
 from moorage.dialects.native.errors import broken, problem, unknown_path
@@ -51,6 +52,7 @@ _PARTS = (
     routes_audit,
     routes_stream,
     routes_tokens,
+    routes_virtual,
     routes_workspaces,
 )
 

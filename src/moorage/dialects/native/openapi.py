@@ -54,6 +54,7 @@ _HEADERS: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
         {
             ("post", "/v1/devices"),
+            ("post", "/v1/virtual-devices"),
             ("post", "/v1/workspaces"),
             ("post", "/v1/provisioning-tokens"),
             ("post", "/v1/devices/{device_id}/install"),

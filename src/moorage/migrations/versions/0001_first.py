@@ -564,3 +564,28 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("device_id", "stream_id", name=op.f("pk_stream_states")),
     )
+    op.create_table(
+        "virtual_devices",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("profile", sa.Text(), nullable=False),
+        sa.Column("seed", sa.BigInteger(), nullable=False),
+        sa.Column("online", sa.Boolean(), nullable=False),
+        sa.Column("faulty", sa.Boolean(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("happenings", sa.Text(), nullable=False),
+        sa.Column("driver", sa.Text(), nullable=True),
+        sa.Column("driven_until", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("fk_virtual_devices_device_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_virtual_devices")),
+        sa.UniqueConstraint(
+            "workspace_id", "slot", name=op.f("uq_virtual_devices_workspace_id_slot")
+        ),
+    )
