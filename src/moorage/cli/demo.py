@@ -1,4 +1,7 @@
-"""``moorage demo``: the real server, the real installer, the real agent, on this machine."""
+"""``moorage demo``: the real server, the real installer, the real agent, on this machine.
+
+Beside it the server plays three virtual devices, so that there is more to see than one machine.
+"""
 
 import contextlib
 import json
@@ -19,6 +22,8 @@ import httpx
 _WITHIN_S = 60.0
 _STOP_WITHIN_S = 25.0
 _ASK_EVERY_S = 0.25
+# One that streams, one that hardly speaks, one on a bad line.
+_VIRTUAL = ("camera", "meter", "flaky")
 
 
 class DemoFailed(Exception):
@@ -38,7 +43,7 @@ def run(*, port: int, data: Path, check: bool) -> int:
             demo = Demo(data.absolute(), port, stack)
             demo.ending = "It was seen, so this ends here." if check else demo.ending
             demo.start()
-            seen = demo.wait_for_device()
+            seen = demo.wait_for_devices()
             _summary(demo, seen)
             if not check:
                 demo.wait_for_the_end()
@@ -83,6 +88,7 @@ class Demo:
             known.write_text(self.device_id)
         self.device_id = known.read_text()
         self._begin("agent", [str(prefix / "bin" / "moorage-agent"), "run"])
+        self._make_virtual()
 
     def _moorage(self, command: str) -> list[str]:
         # The demo is this machine's alone, whatever settings stand in the environment.
@@ -110,8 +116,18 @@ class Demo:
         if done.returncode:
             raise DemoFailed(f"the installer failed:\n{done.stderr.decode()}{done.stdout.decode()}")
 
-    def wait_for_device(self) -> dict[str, Any]:
-        """Return the device with its newest sample and log line, once it has all three."""
+    def _make_virtual(self) -> None:
+        """Make the virtual devices that an earlier run of this folder did not leave."""
+        there = (self._get("/v1/virtual-devices") or {}).get("data", [])
+        for profile in _VIRTUAL:
+            if profile not in {one["profile"] for one in there}:
+                self._post("/v1/virtual-devices", {"profile": profile})
+
+    def wait_for_devices(self) -> dict[str, Any]:
+        """Return the device with its newest sample and log line, once it has all three.
+
+        And the virtual ones, once each was heard of: one on a bad line may be away again by then.
+        """
         path = f"/v1/devices/{self.device_id}"
         seen: dict[str, Any] = {}
 
@@ -120,9 +136,15 @@ class Demo:
             for name in ("telemetry", "logs"):
                 rows = (self._get(f"{path}/{name}?limit=1") or {}).get("data")
                 seen[name] = rows[0] if rows else None
-            return seen["device"].get("status") == "online" and all(seen.values())
+            seen["virtual"] = (self._get("/v1/virtual-devices") or {}).get("data", [])
+            heard = {one["profile"] for one in seen["virtual"] if one["status"] != "never_seen"}
+            online = seen["device"].get("status") == "online"
+            return online and all(seen.values()) and heard >= set(_VIRTUAL)
 
-        self._until("the device is online with telemetry and a log line", look)
+        self._until(
+            "the device is online with telemetry and a log line, and the virtual ones were heard",
+            look,
+        )
         return seen
 
     def wait_for_the_end(self) -> None:
@@ -221,9 +243,12 @@ def _summary(demo: Demo, seen: dict[str, Any]) -> None:
         )
         if sample[name] is not None
     )
+    virtual = "\n".join(
+        f"  virtual    {one['name']}  ({one['id']}), {one['status']}" for one in seen["virtual"]
+    )
     print(
         f"""
-Moorage is running, and this machine is its first device.
+Moorage is running, and this machine is its first device. Three more are virtual.
 
   server     {demo.url}        API documentation: {demo.url}/v1/docs
   workspace  demo
@@ -234,10 +259,16 @@ Moorage is running, and this machine is its first device.
   telemetry  {figures}
   last log   {line["severity"]} {line["service"]}: {line["message"]}
 
+{virtual}
+
 Try it:
 
   curl -s -H 'Authorization: Bearer {demo.key}' \\
     '{demo.url}/v1/devices/{device["id"]}/telemetry?limit=3'
+
+  curl -s -H 'Authorization: Bearer {demo.key}' -H 'Content-Type: application/json' \\
+    -d '{{"action": "fault", "description": "the lens is dirty"}}' \\
+    '{demo.url}/v1/virtual-devices/{seen["virtual"][0]["id"]}/drive'
 
 With the Deployment Manager's own client (pip install roboflow-slim==1.7.3):
 
