@@ -51,6 +51,10 @@ class Unreachable(RunnerError):
     """The camera, or what stands between, cannot be reached; it is tried again."""
 
 
+class Over(RunnerError):
+    """The stream came to its end, and nothing is wrong."""
+
+
 class Pauses:
     """How long to wait before the next try: twice as long each time, spread over a half of it."""
 
@@ -86,7 +90,7 @@ class Stream:
         self.ending = threading.Event()
         self.paused = False
         self._on_line = on_line
-        self._pauses = pauses
+        self.pauses = pauses
         self._changed = threading.Event()
         self._failures = 0
         self._status = STARTING
@@ -164,6 +168,19 @@ class Stream:
         """Whether it has a thread; one whose config is of no use has none."""
         return self._thread is not None
 
+    def rest(self, seconds: float) -> None:
+        """Wait, less when something changed; in the stream's thread."""
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def ends_slowly(self, error: str) -> None:
+        """Say why it takes its time to end."""
+        with self.guard:
+            changed = self._error != error
+            self._error = self.secrets.cut(error)[:_LONGEST_ERROR]
+        if changed:
+            self.line("warning", error)
+
     def join(self, within_s: float) -> bool:
         """Wait for its end; return whether it came."""
         if self._thread is not None:
@@ -199,17 +216,20 @@ class Stream:
             return
         try:
             self.work()
+        except Over:
+            self.told(ENDED)
+            self._changed.wait()
         except Unusable as error:
             self._trouble(ERROR, str(error))
             self._changed.wait()
         except RunnerError as error:
             unreachable = isinstance(error, Unreachable)
             self._trouble(RECONNECTING if unreachable else ERROR, str(error))
-            self._changed.wait(self._pauses.after(self._failures))
+            self._changed.wait(self.pauses.after(self._failures))
         except Exception as error:  # noqa: BLE001 - one stream must not be lost without a word
             log.debug("stream %s", self.id, exc_info=True)
             self._trouble(ERROR, "an error in the agent: %s" % type(error).__name__)
-            self._changed.wait(self._pauses.after(self._failures))
+            self._changed.wait(self.pauses.after(self._failures))
 
     def works_paused(self) -> bool:
         """Whether ``work`` goes on while it is paused."""

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional
 from moorage_agent.probe import ProbeRunner
 from moorage_agent.runner_base import OnLine, Pauses, Runner, RunnerError, Stream, Unusable
 from moorage_agent.runner_command import CommandRunner
+from moorage_agent.runner_inference import InferenceRunner
 
 __all__ = ["KINDS", "RunnerError", "Streams", "runner_for"]
 
@@ -37,7 +38,8 @@ class _NoRunner(Runner):
     """Holds streams that no runner takes, so that their error is seen."""
 
     def make(self, stream_id: str, spec: Dict[str, Any]) -> Stream:
-        raise Unusable("stream %s: this agent has no runner %s" % (stream_id, runner_for(spec)))
+        runner_for(spec)
+        raise Unusable("there is no runner for stream %s" % stream_id)
 
 
 class Streams:
@@ -50,10 +52,10 @@ class Streams:
 
         ``folder``: where to remember what must be ended after this process was killed.
         """
-        self._folder = folder
         self._none = _NoRunner(on_line, pauses=pauses)
         self._runners: Dict[str, Runner] = {
             COMMAND: CommandRunner(on_line, pauses=pauses),
+            INFERENCE: InferenceRunner(on_line, folder=folder, pauses=pauses),
             PROBE: ProbeRunner(on_line, pauses=pauses),
         }
         self._guard = threading.Lock()
