@@ -1,5 +1,8 @@
 import asyncio
+import functools
 import json
+import os
+import signal
 import sqlite3
 import threading
 
@@ -128,6 +131,13 @@ async def test_kept_devices_show_what_they_reported(server):
         assert fleet.config.get(ours).applied.state == "applied"
 
 
+async def test_latency_is_counted_after_the_warm_up(server):
+    keys = server.bootstrap()
+    outcome = await simulate(server, keys["api_key"], options(warm_up_s=2))
+    check_balance(outcome, 12)
+    assert 0 < outcome.account.latencies.count < outcome.account.sent
+
+
 async def test_a_run_that_is_stopped_is_drained_and_cleared_up(server):
     keys = server.bootstrap()
     client = Client(server.base_url, connections=4)
@@ -206,3 +216,50 @@ async def test_a_profile_that_is_none_is_refused(tmp_path):
     done = prestarted().run(["sim", "run", "--profile", "toaster"], {"HOME": str(tmp_path)})
     assert done.returncode == 2
     assert "camera" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_one_signal_ends_the_life_and_two_leave_everything(server, tmp_path):
+    keys = server.bootstrap()
+    env = {
+        "MOORAGE_URL": server.base_url,
+        "MOORAGE_API_KEY": keys["api_key"],
+        "HOME": str(tmp_path),
+    }
+    run = ["sim", "run", "-n", "2", "--for", "600", "--interval", "0.5", "--json"]
+    with owner(server, keys) as fleet:
+
+        def there() -> int:
+            return len(list(fleet.devices.iterate(status=["online"])))
+
+        for signals, code, left in ((1, 0, 0), (2, 1, 2)):
+            out, said = tmp_path / f"out{signals}", tmp_path / f"said{signals}"
+            with out.open("wb") as stdout, said.open("wb") as stderr:
+                files = [stdout.fileno(), stdout.fileno(), stderr.fileno()]
+                child = prestarted().spawn(run, env, files)
+                await until(lambda: there() == 2)
+                if signals == 2:  # so that what follows the first cannot be over already
+                    os.kill(server.pid, signal.SIGSTOP)
+                child.send_signal(signal.SIGINT)
+                await until(functools.partial(told, said))
+                if signals == 2:
+                    child.send_signal(signal.SIGINT)
+                assert child.wait(60) == code, said.read_text()
+                os.kill(server.pid, signal.SIGCONT)
+            assert len(list(fleet.devices.iterate())) == left
+            if code == 0:
+                assert json.loads(out.read_text())["balanced"] is True
+            else:
+                assert "carry the tag" in said.read_text()
+
+
+def told(said) -> bool:
+    return "ending: " in said.read_text()
+
+
+async def until(holds):
+    for _ in range(600):
+        if holds():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("waited in vain")

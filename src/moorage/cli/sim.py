@@ -37,6 +37,9 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed fails in the same way again.")] = 1,
     connections: Annotated[int, typer.Option(min=1, max=4096, help="At most so many.")] = 128,
+    warm_up: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Latency is counted after this (seconds).")
+    ] = 0.0,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify every device, not a hundred of them.")
     ] = False,
@@ -67,6 +70,7 @@ def run(
         seed=seed,
         interval_s=interval,
         connections=connections,
+        warm_up_s=warm_up,
         verify=None if verify else 100,
         keep=keep,
     )

@@ -60,7 +60,7 @@ def run(login: str | None, options: Options, *, as_json: bool) -> int:
         outcome = asyncio.run(_run(chosen, options))
     except ValueError as error:
         raise usage(str(error)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         output.note("ended; devices that are left carry the tag `simulated`")
         return Exit.FAILED
     if as_json:

@@ -11,7 +11,7 @@ from typing import Any
 
 from moorage.sdk import AsyncMoorage
 from moorage.simulator import enrolment, verifying
-from moorage.simulator.account import Account
+from moorage.simulator.account import Account, Latencies
 from moorage.simulator.behaviour import Nature
 from moorage.simulator.client import Client
 from moorage.simulator.device import VirtualDevice
@@ -29,8 +29,8 @@ _TELL_EVERY_S = 1.0
 class Options:
     """What to simulate. ``profiles`` are dealt out in turn; the seed decides on all that is drawn.
 
-    ``interval_s`` None: as the server asks. ``verify`` is how many devices to verify in the end,
-    None for all.
+    ``interval_s`` None: as the server asks. Latency is counted after ``warm_up_s``. ``verify`` is
+    how many devices to verify in the end, None for all.
     """
 
     devices: int
@@ -39,6 +39,7 @@ class Options:
     seed: int = 1
     interval_s: float | None = None
     connections: int = 128
+    warm_up_s: float = 0.0
     verify: int | None = 100
     keep: bool = False
 
@@ -124,14 +125,19 @@ class Simulation:
         Raises:
             SimulationFailed, ApiError, ConnectionFailed: it could not be begun, or not be cleared
                 up; devices that are left carry the tag of the run.
+            CancelledError: then everything is left as it is.
 
         """
+        abandoned = False
         try:
             await self._enrol()
             lived_s = await self._live()
             verified = await self._verify()
+        except asyncio.CancelledError:
+            abandoned = True
+            raise
         finally:
-            if not self._options.keep:
+            if not (self._options.keep or abandoned):
                 await self._delete()
         return Outcome(
             self.run_id, self._options, lived_s, self.account, verified, self._options.keep
@@ -165,6 +171,9 @@ class Simulation:
         def is_over() -> bool:
             return self._stopping or clock.now().steady - now.steady >= seconds
 
+        def is_warm() -> bool:
+            return is_over() or clock.now().steady - now.steady >= self._options.warm_up_s
+
         def living() -> Progress:
             past = min(clock.now().steady - now.steady, seconds)
             return Progress("running", past, seconds, self.account, fleet.under_way)
@@ -173,6 +182,9 @@ class Simulation:
             done = len(members) - fleet.left()
             return Progress("draining", done, len(members), self.account, fleet.under_way)
 
+        if self._options.warm_up_s:
+            await self._telling(living, fleet.run(is_warm))
+            self.account.latencies = Latencies()
         await self._telling(living, fleet.run(is_over))
         lived_s = clock.now().steady - now.steady
         await self._telling(draining, fleet.drain(DRAIN_WITHIN_S))
