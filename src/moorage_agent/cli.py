@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--name", help="name for a device made by a provisioning token")
     enrolling.add_argument("--ca-file", help="certificates (PEM) to trust")
     enrolling.add_argument(
-        "--pin", help="sha256:HEX, the digest of the server's certificate (DER), instead of a CA"
+        "--pin",
+        help="instead of a CA: sha256//BASE64, the digest of the server's public key as curl's "
+        "--pinnedpubkey has it, or sha256:HEX, that of its certificate (DER)",
     )
     enrolling.set_defaults(command=_enroll)
     running = commands.add_parser("run", help="report until stopped")

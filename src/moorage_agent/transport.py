@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import gzip
-import hashlib
-import hmac
 import http.client
 import json
 import socket
@@ -16,7 +14,7 @@ import urllib.parse
 from email.utils import parsedate_to_datetime
 from typing import Any, Dict, NamedTuple, Optional
 
-from moorage_agent import proxies
+from moorage_agent import pins, proxies
 
 CONNECT_WITHIN_S = 10
 ANSWER_WITHIN_S = 30
@@ -74,7 +72,7 @@ class Transport:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         self._prefix = parts.path.rstrip("/")
-        self._pin = None if pin is None else _parse_pin(pin)
+        self._pin = None if pin is None else pins.parse(pin)
         if pin is not None and not self._tls:
             raise ValueError("a pin is of a certificate: the server's address must be https://")
         self._context = _context(ca_pem, pinned=pin is not None) if self._tls else None
@@ -209,16 +207,15 @@ class Transport:
         return connection
 
     def _check_pin(self, connection: http.client.HTTPConnection) -> None:
+        assert self._pin is not None
         sock = connection.sock
         certificate = (
             sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
         )
-        seen = hashlib.sha256(certificate or b"").hexdigest()
-        if not hmac.compare_digest(seen, self._pin or ""):
+        refusal = self._pin.refusal(certificate or b"")
+        if refusal:
             connection.close()
-            raise ssl.SSLError(
-                "the server's certificate is not the pinned one (it is sha256:%s)" % seen
-            )
+            raise ssl.SSLError(refusal)
 
 
 def _cut(sock: socket.socket, expired: threading.Event) -> None:
@@ -246,7 +243,7 @@ def _parse_server(server: str) -> urllib.parse.SplitResult:
 
 def _context(ca_pem: Optional[str], *, pinned: bool) -> ssl.SSLContext:
     if pinned:
-        # The pin names the very certificate; who signed it and for which name adds nothing.
+        # The pin names the very certificate or key; who signed it and for which name adds nothing.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -255,13 +252,6 @@ def _context(ca_pem: Optional[str], *, pinned: bool) -> ssl.SSLContext:
         return ssl.create_default_context(cadata=ca_pem)
     except (OSError, ValueError) as error:
         raise ValueError("the CA file holds no usable PEM certificates: %s" % error) from error
-
-
-def _parse_pin(pin: str) -> str:
-    digest = pin[7:].lower() if pin.startswith("sha256:") else ""
-    if len(digest) != 64 or any(char not in "0123456789abcdef" for char in digest):
-        raise ValueError("a pin is sha256: and 64 hex digits")
-    return digest
 
 
 def _authority(host: str, port: int) -> str:
@@ -294,7 +284,8 @@ def _reason(error: Exception, host: str) -> str:
     if isinstance(error, socket.gaierror):
         return "the name %s cannot be resolved; check the network's DNS" % host
     if isinstance(error, ssl.SSLError):
-        return "TLS was refused: %s" % (error.reason or error.args[-1])
+        # Only errors of OpenSSL's own have a reason; ours is what was raised.
+        return "TLS was refused: %s" % (getattr(error, "reason", None) or error.args[-1])
     if isinstance(error, socket.timeout):
         return "the server did not answer in time"
     if isinstance(error, ConnectionRefusedError):

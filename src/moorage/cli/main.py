@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from moorage.cli import sim
+from moorage.cli import sim, tls
 from moorage.cli.owner.commands import (
     audit,
     command,
@@ -185,7 +185,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-for group in (command, default_config, device, key, sim, stream, token, workspace):
+for group in (command, default_config, device, key, sim, stream, tls, token, workspace):
     app.add_typer(group.app)
 # Its place is below `device`; whoever leaves that out is understood.
 app.add_typer(config.app, hidden=True)

@@ -32,7 +32,7 @@ def _fail(message: str) -> NoReturn:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Turn what can be foreseen into one line that says what to do."""
     try:
         yield
@@ -40,7 +40,8 @@ def _plain_errors() -> Iterator[None]:
         _fail(str(error))
 
 
-def _settings(config: Path | None, **options: Any) -> Settings:
+def chosen_settings(config: Path | None, **options: Any) -> Settings:
+    """Read the settings, or end in one line that says what is wrong with them."""
     try:
         return load_settings(config, **options)
     except ValidationError as error:
@@ -58,8 +59,8 @@ def _settings(config: Path | None, **options: Any) -> Settings:
 
 def serve(config: Path | None, **options: Any) -> None:
     """Run the server."""
-    chosen = _settings(config, **options)
-    with _plain_errors():
+    chosen = chosen_settings(config, **options)
+    with plain_errors():
         run_server(chosen)
 
 
@@ -73,9 +74,9 @@ def bootstrap(
     **options: Any,
 ) -> None:
     """Make a workspace if absent, and a live and a test key."""
-    chosen = _settings(config, **options)
+    chosen = chosen_settings(config, **options)
     configure_logs("warning", "text")
-    with _plain_errors():
+    with plain_errors():
         made = asyncio.run(_bootstrap(chosen, slug, name, features))
     if as_json:
         typer.echo(json.dumps(made))
@@ -101,7 +102,7 @@ async def _bootstrap(
 
 def admin_key(config: Path | None, *, as_json: bool, **options: Any) -> None:
     """Make a key that may make workspaces and nothing else."""
-    chosen = _settings(config, **options)
+    chosen = chosen_settings(config, **options)
     configure_logs("warning", "text")
 
     async def work() -> str:
@@ -109,14 +110,14 @@ def admin_key(config: Path | None, *, as_json: bool, **options: Any) -> None:
             home = await workspaces.ensure_admin(tx)
             return (await keys.issue_admin(tx, home.id)).text
 
-    with _plain_errors():
+    with plain_errors():
         text = asyncio.run(work())
     typer.echo(json.dumps({"admin_key": text}) if as_json else f"admin key  {text}")
 
 
 def migrate(config: Path | None, **options: Any) -> None:
     """Bring the database up to date."""
-    chosen = _settings(config, **options)
+    chosen = chosen_settings(config, **options)
     configure_logs("info", "text")
 
     async def work() -> str:
@@ -128,7 +129,7 @@ def migrate(config: Path | None, **options: Any) -> None:
             await db.close()
         return f"schema version {before or 'none'} -> {newest_version()}"
 
-    with _plain_errors():
+    with plain_errors():
         typer.echo(asyncio.run(work()))
 
 
@@ -137,13 +138,13 @@ def settings(config: Path | None, *, reference: bool, **options: Any) -> None:
     if reference:
         typer.echo(reference_page.settings_page(), nl=False)
         return
-    for name, value in _settings(config, **options).model_dump(mode="json").items():
+    for name, value in chosen_settings(config, **options).model_dump(mode="json").items():
         typer.echo(f"{name} = {json.dumps(value)}")
 
 
 def doctor(config: Path | None, *, as_json: bool, **options: Any) -> None:
     """Check everything; exit 1 when something keeps the server from working."""
-    chosen = _settings(config, **options)
+    chosen = chosen_settings(config, **options)
     configure_logs("error", "text")
     findings = asyncio.run(examine(chosen))
     failed = any(finding.outcome is Outcome.ERROR for finding in findings)

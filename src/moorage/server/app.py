@@ -16,7 +16,7 @@ from moorage.dialects import acusight, flatpeak, native, roboflow
 from moorage.dialects.common import Callers, Services
 from moorage.ingest import Ingest, IngestLimits, Retention
 from moorage.kit.clock import Clock, SystemClock
-from moorage.server import health
+from moorage.server import health, tls
 from moorage.server.environments import environments_of
 from moorage.server.front import Below, FrontDoor
 from moorage.server.jobs import Jobs
@@ -100,6 +100,7 @@ class App:
                 if settings.rate_limits == "on"
                 else 0,
                 environments=environments,
+                pin=tls.pin_of(settings),
             )
             jobs = Jobs(db, retention)
 

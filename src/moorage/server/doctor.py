@@ -202,11 +202,12 @@ def _certificate(path: Path) -> Finding:
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     until = certificate.not_valid_after_utc
     left = until - datetime.now(UTC)
+    renew = "renew it (one of 'moorage tls init' with --renew)"
     if left < timedelta(0):
-        return Finding(Outcome.ERROR, subject, f"it ran out on {until:%Y-%m-%d}; renew it")
+        return Finding(Outcome.ERROR, subject, f"it ran out on {until:%Y-%m-%d}; {renew}")
     if left < _EXPIRES_SOON:
-        return Finding(Outcome.WARNING, subject, f"it runs out on {until:%Y-%m-%d}; renew it")
-    return Finding(Outcome.OK, subject)
+        return Finding(Outcome.WARNING, subject, f"it runs out on {until:%Y-%m-%d}; {renew}")
+    return Finding(Outcome.OK, subject, f"it is good until {until:%Y-%m-%d}")
 
 
 async def _portainer(settings: PortainerSettings) -> AsyncIterator[Finding]:

@@ -177,6 +177,12 @@ class Settings(BaseSettings):
     )
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) to serve TLS with.")
     tls_key: Path | None = Field(None, description="Its private key (PEM).")
+    tls_pinned: bool = Field(
+        False,  # noqa: FBT003 - a default
+        description="Install lines carry the fingerprint of the certificate's key, for a "
+        "certificate that devices do not trust by themselves, such as one of 'moorage tls init'. "
+        "Needs tls_cert. A certificate renewed with another key locks those devices out.",
+    )
     trusted_proxies: str = Field(
         "",
         description="Addresses of proxies whose X-Forwarded-For and -Proto are believed, "
@@ -218,6 +224,14 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
         return None if value is None else plain_url(value)
+
+    @model_validator(mode="after")
+    def _something_to_pin(self) -> Self:
+        if self.tls_pinned and self.tls_cert is None:
+            raise ValueError("tls_pinned needs tls_cert: there is no certificate to pin")
+        if self.tls_pinned and (self.public_url or "https://").startswith("http://"):
+            raise ValueError("tls_pinned needs a public_url that begins with https://")
+        return self
 
     @property
     def database_url(self) -> str:

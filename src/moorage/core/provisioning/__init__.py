@@ -3,11 +3,12 @@
 from moorage.core.provisioning.attempts import list_attempts, note_attempt, purge_attempts
 from moorage.core.provisioning.enrolment import check_install_token, enroll
 from moorage.core.provisioning.installer import (
+    ServerAddress,
     Zipapp,
     agent_zipapp,
+    install_line,
     render_install_script,
     render_refusal_script,
-    setup_line,
 )
 from moorage.core.provisioning.model import (
     Attempt,
@@ -60,6 +61,7 @@ __all__ = [
     "ProvisioningToken",
     "Registered",
     "Reserved",
+    "ServerAddress",
     "Signer",
     "Zipapp",
     "agent_zipapp",
@@ -70,6 +72,7 @@ __all__ = [
     "enroll",
     "first_layer",
     "get_token",
+    "install_line",
     "list_attempts",
     "list_tokens",
     "new_install_token",
@@ -88,5 +91,4 @@ __all__ = [
     "revoke_token",
     "rotate_key",
     "set_approval",
-    "setup_line",
 ]

@@ -17,6 +17,7 @@ _SHEBANG = b"#!/usr/bin/env python3\n"
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _MAIN = b"import sys\n\nfrom moorage_agent.cli import main\n\nsys.exit(main())\n"
+_INSTALL_PREFIX = "inst_"
 _TOKEN = re.compile(r"(?:inst|apt)_[0-9a-f]{48}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REFUSAL = re.compile(r"[^A-Za-z0-9 .,;:()_-]")
@@ -28,6 +29,18 @@ class Zipapp:
 
     content: bytes
     sha256: str
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """Where devices reach this server, and how they know it.
+
+    ``pin`` is ``sha256//`` and the base64 of the SHA-256 of its certificate's public key (the DER
+    of SubjectPublicKeyInfo); None leaves it to the CAs a device trusts.
+    """
+
+    url: str
+    pin: str | None = None
 
 
 @cache
@@ -77,12 +90,25 @@ def render_install_script(*, server_url: str, token: str | None, agent_sha256: s
     return script
 
 
-def setup_line(server_url: str, token: str) -> str:
-    """Return the line an owner pastes on each device that is to enrol with a token for many.
+def install_line(server: ServerAddress, token: str) -> str:
+    """Return the line an owner pastes on a device, with an install token or one for many devices.
 
-    The token is an argument and no part of the address: proxies write addresses down.
+    A token for many is an argument and no part of the address: proxies write addresses down. An
+    install token is spent with its first use; the address it stands in is the Deployment Manager's.
     """
-    return f"curl -fsSL {shlex.quote(plain_url(server_url) + '/setup')} | sudo sh -s -- {token}"
+    url = plain_url(server.url)
+    if token.startswith(_INSTALL_PREFIX):
+        url, shell, arguments = f"{url}/devices/v2/{token}/install.sh", "sh", []
+    else:
+        url, shell, arguments = f"{url}/setup", "sudo sh", [token]
+    options = ["-fsSL"]
+    if server.pin is not None:
+        # -k alone would take the script from anybody; with --pinnedpubkey curl goes on only with
+        # whoever holds that key, which says more than a CA would. It holds -k or not.
+        options = ["-fsSLk", "--pinnedpubkey", shlex.quote(server.pin)]
+        arguments += ["--pin", shlex.quote(server.pin)]
+    given = f" -s -- {' '.join(arguments)}" if arguments else ""
+    return f"curl {' '.join(options)} {shlex.quote(url)} | {shell}{given}"
 
 
 def render_refusal_script(message: str) -> str:

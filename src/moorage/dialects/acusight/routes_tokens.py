@@ -46,7 +46,7 @@ def router(services: Services, sessions: Sessions) -> APIRouter:
                 tags=body.tags,
                 device_type=body.device_type,
             )
-        line = provisioning.setup_line(services.public_url, made.text)
+        line = provisioning.install_line(services.address, made.text)
         return Answer(data=TokenMadeOut.made(made, line))
 
     @routes.get("")

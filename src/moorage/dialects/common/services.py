@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from moorage.core.provisioning import Signer
+from moorage.core.provisioning import ServerAddress, Signer
 from moorage.dialects.common.callers import Callers
 from moorage.dialects.common.environments import Environments
 from moorage.ingest import Ingest
@@ -16,6 +16,7 @@ class Services:
     """The product, as a dialect reaches it.
 
     ``public_url`` is how devices and people reach this server: a setting, never a request's Host.
+    ``pin`` is of the certificate's key, for devices that do not trust it by themselves.
     ``signer`` signs what devices are to trust without asking; ``server_key`` is its public half, 32
     bytes. ``login_key`` signs what a login hands out, 32 bytes. ``closing`` is set once the server
     was told to stop: answers that are held end then. ``environments`` is None unless a manager of
@@ -35,3 +36,9 @@ class Services:
     rate_limits: bool = True
     requests_per_minute: int = 0
     environments: Environments | None = None
+    pin: str | None = None
+
+    @property
+    def address(self) -> ServerAddress:
+        """What install lines say of this server."""
+        return ServerAddress(self.public_url, self.pin)

@@ -82,7 +82,7 @@ def router(services: Services) -> APIRouter:
                     reference=body.reference,
                     expires_in=timedelta(seconds=services.install_token_expires_s),
                 )
-                token = InstallTokenOut.of(made.install_token, services.public_url)
+                token = InstallTokenOut.of(made.install_token, services.address)
                 return DeviceMadeOut(**DeviceOut.of(made.device).model_dump(), **token.model_dump())
 
             answer = await answered_once(request, tx, caller, work, secrets=_SECRETS)
@@ -136,7 +136,7 @@ def router(services: Services) -> APIRouter:
                 token = await provisioning.new_install_token(
                     tx, caller, device_id, expires_in=timedelta(seconds=seconds)
                 )
-                return InstallTokenOut.of(token, services.public_url)
+                return InstallTokenOut.of(token, services.address)
 
             answer = await answered_once(request, tx, caller, work, secrets=_SECRETS)
         return answer

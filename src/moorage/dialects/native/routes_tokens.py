@@ -113,7 +113,7 @@ def router(services: Services) -> APIRouter:
                 return TokenMadeOut(
                     **TokenOut.of(made.token).model_dump(),
                     token=made.text,
-                    install_command=provisioning.setup_line(services.public_url, made.text),
+                    install_command=provisioning.install_line(services.address, made.text),
                 )
 
             secrets = frozenset({"token", "install_command"})

@@ -11,7 +11,7 @@ from moorage.core.devices import Approval, Device
 from moorage.core.events import Event
 from moorage.core.keys import Key, NewKey
 from moorage.core.logs import LogLine
-from moorage.core.provisioning import Enrolled, InstallToken
+from moorage.core.provisioning import Enrolled, InstallToken, ServerAddress, install_line
 from moorage.core.telemetry import Bucket, Sample
 from moorage.kit.clock import rfc3339
 from moorage.kit.text import is_plain_text
@@ -129,13 +129,12 @@ class InstallTokenOut(BaseModel):
     install_command: str
 
     @classmethod
-    def of(cls, token: InstallToken, public_url: str) -> "InstallTokenOut":
+    def of(cls, token: InstallToken, server: ServerAddress) -> "InstallTokenOut":
         """Render."""
-        command = f"curl -fsSL {public_url}/devices/v2/{token.text}/install.sh | sh"
         return cls(
             install_token=token.text,
             expires_at=rfc3339(token.expires_at),
-            install_command=command,
+            install_command=install_line(server, token.text),
         )
 
 
