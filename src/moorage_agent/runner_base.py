@@ -6,6 +6,7 @@ thread of the stream. Nothing here knows what a stream is made of.
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 import time
@@ -30,6 +31,8 @@ STOPPING = "stopping"
 STOPPED = "stopped"
 
 MOST_STREAMS = 32
+# In characters: what a report takes.
+LONGEST_ID = 128
 LARGEST_SNAPSHOT = 512 * 1024
 _LONGEST_ERROR = 1000
 _LONGEST_LINE = 4000
@@ -291,7 +294,7 @@ class Stream:
     def line(self, severity: str, message: str) -> None:
         """Pass a line of this stream on, without secrets; beyond 120 a minute they are counted."""
         minute = int(time.monotonic() // 60)
-        name = "stream/" + self.id
+        name = ("stream/" + self.id)[:LONGEST_ID]
         with self.guard:
             if minute != self._minute:
                 self._minute, self._lines = minute, 0
@@ -333,7 +336,9 @@ class Runner:
             before = self._streams.get(stream_id)
             if before is not None and before.spec == spec and not before.ending.is_set():
                 return
-            stream = self._made(stream_id, spec, full=before is None and self._is_full())
+            stream = self._made(
+                stream_id, copy.deepcopy(spec), full=before is None and self._is_full()
+            )
             self._streams[stream_id] = stream
             if before is not None:
                 self._leave(before)

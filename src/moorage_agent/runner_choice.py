@@ -5,8 +5,17 @@ from __future__ import annotations
 import threading
 from typing import Any, Dict, List, Optional
 
+from moorage_agent.logs import log
 from moorage_agent.probe import ProbeRunner
-from moorage_agent.runner_base import OnLine, Pauses, Runner, RunnerError, Stream, Unusable
+from moorage_agent.runner_base import (
+    LONGEST_ID,
+    OnLine,
+    Pauses,
+    Runner,
+    RunnerError,
+    Stream,
+    Unusable,
+)
 from moorage_agent.runner_command import CommandRunner
 from moorage_agent.runner_inference import InferenceRunner
 
@@ -63,8 +72,12 @@ class Streams:
     def start(self, stream_id: str, spec: Dict[str, Any]) -> None:
         """Have a stream run by this spec; the same spec again changes nothing.
 
-        One that was stopped starts anew. One whose spec is of no use is there, in ``error``.
+        One that was stopped starts anew. One whose spec is of no use is there, in ``error``. One
+        whose id no report could hold is logged, and is not there.
         """
+        if not 0 < len(stream_id) <= LONGEST_ID:
+            log.error("a stream's id is 1 to %d characters: %.50r", LONGEST_ID, stream_id)
+            return
         try:
             runner = self._runners.get(runner_for(spec), self._none)
         except Unusable:

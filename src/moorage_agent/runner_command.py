@@ -38,6 +38,8 @@ _SILENT_S = 5.0
 # One that ran so long had no trouble starting.
 _WELL_S = 60.0
 _LOOK_S = 1.0
+# What a report may hold.
+_LARGEST_FIGURE = 1e15
 _OWN = "MOORAGE_"
 
 
@@ -233,7 +235,7 @@ def _number(value: Any) -> Optional[float]:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and abs(number) <= _LARGEST_FIGURE else None
 
 
 def _ended(code: int, last_line: str) -> str:

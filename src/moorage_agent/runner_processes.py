@@ -15,6 +15,7 @@ from moorage_agent.runner_base import RunnerError
 # Between asking a process to end and ending it; with what is left both fit in two seconds.
 _GRACE_S = 1.2
 _LOOK_S = 0.02
+_BETWEEN_READS_S = 0.02
 _CHUNK = 65536
 _LONGEST_LINE = 65536
 
@@ -127,6 +128,7 @@ class Child:
         self._selector = selectors.DefaultSelector()
         self._selector.register(wake.fd, selectors.EVENT_READ, "wake")
         self._open = 0
+        self._read_at = 0.0
         self._own: List[int] = []
         for name, pipe in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
             if pipe is not None:
@@ -164,6 +166,8 @@ class Child:
     def read(self, within_s: float) -> List[Tuple[str, bytes]]:
         """Return what it wrote, by name; empty when nothing came in time or we were woken."""
         told = []
+        # One that floods is read in gulps, fifty a second; what it cannot write yet, it waits for.
+        self._breathe()
         if not self._open:
             # All its pipes are closed; what is left to wait for is its end.
             within_s = min(within_s, 0.2)
@@ -178,11 +182,17 @@ class Child:
             except OSError:
                 data = b""
             if data:
+                self._read_at = time.monotonic()
                 told.append((str(key.data), data))
             else:
                 self._selector.unregister(key.fd)
                 self._open -= 1
         return told
+
+    def _breathe(self) -> None:
+        pause = self._read_at + _BETWEEN_READS_S - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
 
     def ended(self) -> bool:
         """Whether it ended; it is not reaped yet, so its id is still its own."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, Match, NamedTuple, Optional
 
 from moorage_agent import keytext
 
 _MASK = "***"
-# scheme://user:password@host, up to the last @ before the path: passwords hold @ as well.
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
-# What follows a ? in an address: cheap cameras take the password there.
-_QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?'\"]*)\?[^\s'\"]*")
+# scheme://user:password@host, up to the last @ before the path: passwords hold @ as well. Schemes
+# are short here, so that a long line is searched in one go.
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,19}://)[^\s/?#]*@")
+_WORD = re.compile(r"[^\s'\"]+")
 _SECRET_NAME = re.compile(
     r"passw|passphrase|secret|token|api_?key|auth|credential|private_?key", re.IGNORECASE
 )
@@ -120,8 +120,17 @@ class Secrets:
         """Return the text without them, and without user, password and query of any address."""
         for secret in self._texts:
             text = text.replace(secret, _MASK)
-        text = _QUERY.sub(r"\1", _USERINFO.sub(r"\1", text))
+        if "://" in text:
+            text = _WORD.sub(_without_query, _USERINFO.sub(r"\1", text))
         return keytext.redacted(text)
+
+
+def _without_query(word: Match[str]) -> str:
+    """Return an address without what follows its ?: cheap cameras take the password there."""
+    text = word.group()
+    begins = text.find("://")
+    query = text.find("?", begins) if begins >= 0 else -1
+    return text if query < 0 else text[:query]
 
 
 def _secrets(value: Any, *, secret: bool) -> Iterator[str]:
