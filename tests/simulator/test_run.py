@@ -14,6 +14,8 @@ from support.prestarted import prestarted
 from support.server import ServerProcess
 
 pytestmark = pytest.mark.anyio
+# For claims about the run itself, in which the engine plays no part.
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def server(database_url, engine, tmp_path):
 
 
 def options(**more) -> Options:
-    wanted = {"devices": 12, "profiles": ("camera",), "seconds": 4, "interval_s": 0.5}
+    wanted = {"devices": 12, "profiles": ("camera",), "seconds": 2.5, "interval_s": 0.3}
     return Options(**{**wanted, "verify": None, **more})
 
 
@@ -68,7 +70,7 @@ async def test_each_report_of_a_fleet_is_there_once_and_the_fleet_is_gone_after(
 
 async def test_spoiled_sendings_are_repeated_and_stored_once(server):
     keys = server.bootstrap()
-    wanted = options(profiles=("flaky", "storm"), seconds=6, interval_s=0.3)
+    wanted = options(profiles=("flaky", "storm"), seconds=4, interval_s=0.2)
     outcome = await simulate(server, keys["api_key"], wanted)
     check_balance(outcome, 12)
     assert outcome.account.answers_lost > 0
@@ -88,7 +90,7 @@ async def test_nothing_is_lost_when_the_server_is_killed_in_between(server):
         if progress.phase == "running" and progress.done >= 1 and once.ident is None:
             once.start()
 
-    outcome = await simulate(server, keys["api_key"], options(seconds=8), tell)
+    outcome = await simulate(server, keys["api_key"], options(seconds=5), tell)
     once.join()
     check_balance(outcome, 12)
     assert outcome.account.failures.total() > 0
@@ -116,6 +118,7 @@ async def test_what_the_server_lost_is_found(tmp_path):
     assert [one for one in outcome.verified.findings if one.startswith("camera 00003: ")]
 
 
+@on_sqlite
 async def test_kept_devices_show_what_they_reported(server):
     keys = server.bootstrap()
     outcome = await simulate(server, keys["api_key"], options(devices=2, keep=True))
@@ -131,13 +134,15 @@ async def test_kept_devices_show_what_they_reported(server):
         assert fleet.config.get(ours).applied.state == "applied"
 
 
+@on_sqlite
 async def test_latency_is_counted_after_the_warm_up(server):
     keys = server.bootstrap()
-    outcome = await simulate(server, keys["api_key"], options(warm_up_s=2))
+    outcome = await simulate(server, keys["api_key"], options(warm_up_s=1))
     check_balance(outcome, 12)
     assert 0 < outcome.account.latencies.count < outcome.account.sent
 
 
+@on_sqlite
 async def test_a_run_that_is_stopped_is_drained_and_cleared_up(server):
     keys = server.bootstrap()
     client = Client(server.base_url, connections=4)
@@ -154,6 +159,7 @@ async def test_a_run_that_is_stopped_is_drained_and_cleared_up(server):
     assert outcome.seconds < 600
 
 
+@on_sqlite
 async def test_a_key_without_the_scope_makes_nothing(server):
     keys = server.bootstrap()
     with owner(server, keys) as fleet:
@@ -186,6 +192,7 @@ async def unused_tcp_port_server():
         yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
 
 
+@on_sqlite
 async def test_the_account_is_json_that_names_every_column(server, tmp_path):
     keys = server.bootstrap()
     env = {
@@ -218,7 +225,7 @@ async def test_a_profile_that_is_none_is_refused(tmp_path):
     assert "camera" in done.stderr
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_one_signal_ends_the_life_and_two_leave_everything(server, tmp_path):
     keys = server.bootstrap()
     env = {
