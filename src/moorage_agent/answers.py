@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from moorage_agent import clock, config, keytext, step
+from moorage_agent import clock, config, keytext, messages
 from moorage_agent.transport import Answer
 
-IsNew = Callable[[step.Command], bool]
+IsNew = Callable[[messages.Command], bool]
 
 # No place any report can have: whatever we hold does not begin with it.
 _NOWHERE = -1
@@ -16,7 +16,9 @@ _MOST_COMMANDS = 100
 _LONGEST_NAME = 128
 
 
-def message_of(answer: Answer, *, lane: str, chain: str, now: float, luck: float) -> step.Message:
+def message_of(
+    answer: Answer, *, lane: str, chain: str, now: float, luck: float
+) -> messages.Message:
     """Return what the answer means for a report whose chain is ``chain``.
 
     Only what carries the marks of our server counts, the chain or a code: a sign-in page or a proxy
@@ -25,80 +27,84 @@ def message_of(answer: Answer, *, lane: str, chain: str, now: float, luck: float
     body = answer.body or {}
     status = answer.status
     if status == 200 and body.get("chain") == chain:
-        return step.Acknowledged(
+        return messages.Acknowledged(
             lane,
             now,
             _positive(body.get("report_interval_s")),
             server_at=clock.parsed(body.get("server_time")),
-            revision=step.revision_of(body.get("config_revision")),
+            revision=messages.revision_of(body.get("config_revision")),
             commands=commands_of(body),
         )
     if status == 200 and "chain" in body:
-        return step.Failed(lane, now, "the server acknowledged another report", luck)
+        return messages.Failed(lane, now, "the server acknowledged another report", luck)
     return _refusal(answer, lane=lane, now=now, luck=luck)
 
 
-def told_by(answer: Answer, *, now: float, luck: float, is_new: IsNew) -> step.Message:
+def told_by(answer: Answer, *, now: float, luck: float, is_new: IsNew) -> messages.Message:
     """Return what the answer to ``GET /v1/commands`` means."""
     body = answer.body or {}
-    revision = step.revision_of(body.get("config_revision"))
+    revision = messages.revision_of(body.get("config_revision"))
     if answer.status != 200 or revision is None:
-        return _refusal(answer, lane=step.CONTROL, now=now, luck=luck)
+        return _refusal(answer, lane=messages.CONTROL, now=now, luck=luck)
     commands = commands_of(body)
     fresh = any(is_new(command) for command in commands)
-    return step.Told(now, revision, commands, fresh)
+    return messages.Told(now, revision, commands, fresh)
 
 
-def config_by(answer: Answer, *, now: float, luck: float, unchanged: Optional[int]) -> step.Message:
+def config_by(
+    answer: Answer, *, now: float, luck: float, unchanged: Optional[int]
+) -> messages.Message:
     """Return what the answer to ``GET /v1/config`` means.
 
     ``unchanged`` is the revision to go on with when the document is still the one we named.
     """
     if answer.status == 304 and unchanged is not None:
-        return step.Fetched(now, step.Config(unchanged, None, None, None), None)
+        return messages.Fetched(now, messages.Config(unchanged, None, None, None), None)
     found = config.read(answer.body or {}) if answer.status == 200 else None
     if found is None:
-        return _refusal(answer, lane=step.CONTROL, now=now, luck=luck)
+        return _refusal(answer, lane=messages.CONTROL, now=now, luck=luck)
     interval = None if found.document is None else config.interval_of(found.document)
-    return step.Fetched(now, found, interval)
+    return messages.Fetched(now, found, interval)
 
 
-def enrolment_by(answer: Answer, *, now: float, luck: float) -> step.Message:
+def enrolment_by(answer: Answer, *, now: float, luck: float) -> messages.Message:
     """Return what the answer to ``POST /v1/enroll`` means to a device that nobody stands by.
 
     A refused token is tried again, hourly at most: a server that was set back may know it later.
     """
     body = answer.body or {}
     if answer.status == 200 and body.get("device_id"):
-        return step.Enrolled(now, body, _positive(body.get("report_interval_s")))
+        return messages.Enrolled(now, body, _positive(body.get("report_interval_s")))
     if answer.status in (401, 403, 409, 410, 422) and body.get("code") is not None:
         text = (
             "the server does not enrol this device: %s. The agent goes on collecting and tries "
             "again, hourly at most; if it stays so, give it a fresh payload or token"
         )
         reason = text % keytext.redacted(answer.explained())
-        return step.KeyRefused(step.CONTROL, now, luck, reason)
+        return messages.KeyRefused(messages.CONTROL, now, luck, reason)
     reason = keytext.redacted(answer.explained())
-    return step.Failed(step.CONTROL, now, reason, luck, answer.retry_after_s)
+    return messages.Failed(messages.CONTROL, now, reason, luck, answer.retry_after_s)
 
 
-def _refusal(answer: Answer, *, lane: str, now: float, luck: float) -> step.Message:
+def _refusal(answer: Answer, *, lane: str, now: float, luck: float) -> messages.Message:
     body = answer.body or {}
     status, code = answer.status, body.get("code")
     if status in (401, 403) and code is not None:
-        return step.KeyRefused(lane, now, luck)
+        return messages.KeyRefused(lane, now, luck)
     if status == 410 and code == "device_retired":
-        return step.Retired(lane)
-    if lane == step.CONTROL:
+        return messages.Retired(lane)
+    if lane == messages.CONTROL:
         pass  # reports only are forked, or too large
     elif status == 409 and code in ("chain_forked", "sequence_reused"):
-        return step.Forked(lane, now, _sequence(body.get("sequence")), str(body.get("chain", "")))
+        return messages.Forked(
+            lane, now, _sequence(body.get("sequence")), str(body.get("chain", ""))
+        )
     # A proxy in front of the server has its own limit of size, and nothing else changes it.
     elif status == 413 or (status == 422 and code is not None):
         detail = keytext.redacted(answer.explained())
-        return step.Unacceptable(lane, now, status, detail)
+        return messages.Unacceptable(lane, now, status, detail)
     reason = keytext.redacted(answer.explained())
-    return step.Failed(lane, now, reason, luck, answer.retry_after_s)
+    return messages.Failed(lane, now, reason, luck, answer.retry_after_s)
 
 
 def _positive(value: Any) -> Optional[float]:
@@ -110,7 +116,7 @@ def _sequence(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else _NOWHERE
 
 
-def commands_of(body: Dict[str, Any]) -> Tuple[step.Command, ...]:
+def commands_of(body: Dict[str, Any]) -> Tuple[messages.Command, ...]:
     """Return what an answer asks of this device; what has no id cannot be answered and is no one's.
 
     The rest of a malformed command goes through as something that is not known here, so that its
@@ -127,7 +133,7 @@ def commands_of(body: Dict[str, Any]) -> Tuple[step.Command, ...]:
             continue
         arguments = one.get("arguments")
         found.append(
-            step.Command(
+            messages.Command(
                 command_id,
                 str(one.get("kind"))[:_LONGEST_NAME].encode("utf-8", "replace").decode("utf-8"),
                 arguments if isinstance(arguments, dict) else {},

@@ -11,9 +11,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from moorage_agent import __version__, clock, facts
 from moorage_agent.logs import Collector, log
+from moorage_agent.messages import Command
 from moorage_agent.outbox import Row
 from moorage_agent.results import TOLD, Outcome
-from moorage_agent.step import Command
 from moorage_agent.store import Store
 
 RESTART = "restart_agent"

@@ -1,7 +1,6 @@
 """The config document: is it one this agent can use, and what in it is for the agent itself. Pure.
 
-An agent of this form runs no services yet. To apply a document is to have checked it, to hold it on
-disk, and to report and log as it says.
+What it wants to run stands in ``units``; how it comes to run that in ``applying``.
 """
 
 from __future__ import annotations
@@ -10,27 +9,27 @@ import hashlib
 import json
 from typing import Any, Dict, Optional
 
-from moorage_agent import step
+from moorage_agent import messages, step, units
 
 LEVELS = ("debug", "info", "warning", "error")
 _PARTS = ("config", "services", "streams")
 _LONGEST_NAME = 128
 
 
-def read(body: Dict[str, Any]) -> Optional[step.Config]:
+def read(body: Dict[str, Any]) -> Optional[messages.Config]:
     """Return what ``GET /v1/config`` answered, with what is wrong with it; None if it is no answer.
 
     A document is refused as a whole: half of one is a state that nobody asked for.
     """
-    revision, digest = step.revision_of(body.get("revision")), body.get("digest")
+    revision, digest = messages.revision_of(body.get("revision")), body.get("digest")
     if revision is None or not isinstance(digest, str) or "document" not in body:
         return None
     document = body["document"]
     problem = _problem(document, digest)
     if problem is not None:
         told = digest if digest.isprintable() and len(digest) <= _LONGEST_NAME else None
-        return step.Config(revision, told, None, problem)
-    return step.Config(revision, digest, document, None)
+        return messages.Config(revision, told, None, problem)
+    return messages.Config(revision, digest, document, None)
 
 
 def digest_of(document: Dict[str, Any]) -> str:
@@ -65,13 +64,21 @@ def _problem(document: Any, digest: str) -> Optional[str]:
         return "the document cannot be written as JSON: %s" % type(error).__name__
     if seen != digest:
         return "the document is not the one its digest names; it is %s" % seen
-    for name in _PARTS:
-        part = document.get(name)
-        if not isinstance(part, dict):
-            return "/%s is not an object" % name
-        if name != "config" and not all(isinstance(entry, dict) for entry in part.values()):
+    wrong = [name for name in _PARTS if not isinstance(document.get(name), dict)]
+    if wrong:
+        return "/%s is not an object" % wrong[0]
+    for name in ("services", "streams"):
+        if not all(isinstance(entry, dict) for entry in document[name].values()):
             return "an entry of /%s is not an object" % name
-    return _problem_for_the_agent(document["config"])
+    return _problem_for_the_agent(document["config"]) or _problem_of_services(document)
+
+
+def _problem_of_services(document: Dict[str, Any]) -> Optional[str]:
+    try:
+        units.units_of(document)
+    except units.Unusable as error:
+        return str(error)
+    return None
 
 
 def _problem_for_the_agent(settings: Dict[str, Any]) -> Optional[str]:

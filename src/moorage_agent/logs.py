@@ -1,4 +1,7 @@
-"""The agent's own log lines: to standard error, and kept for the next report."""
+"""Log lines, kept for the next report: the agent's own, and those of what it runs.
+
+Each source has its own limit, so that one that floods costs the others nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from moorage_agent import clock, keytext
+from moorage_agent.severity import of_line
 
 _MOST_A_MINUTE = 300
 _LONGEST_LINE = 4000
@@ -19,6 +23,18 @@ _SEVERITIES = (
     (logging.INFO, "info"),
 )
 
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+_LONGEST_SOURCE = 128
+_MOST_SOURCES = 200
+# Whose lines are counted together when there are more sources than that.
+_OTHERS = "others"
+
 log = logging.getLogger("moorage_agent")
 
 
@@ -26,8 +42,25 @@ log = logging.getLogger("moorage_agent")
 _Line = Tuple[str, clock.Instant, Dict[str, Any]]
 
 
+class _Source:
+    """How much one source has said in the present minute, and what was too much."""
+
+    def __init__(self) -> None:
+        self.minute = 0
+        self.dropped = 0
+        self._taken_in = 0
+
+    def admits(self, minute: int) -> bool:
+        if minute != self.minute:
+            self.minute, self._taken_in = minute, 0
+        self._taken_in += 1
+        admitted = self._taken_in <= _MOST_A_MINUTE
+        self.dropped += not admitted
+        return admitted
+
+
 class Collector(logging.Handler):
-    """Holds lines until the loop takes them; beyond 300 a minute they are counted only.
+    """Holds lines until the loop takes them; beyond 300 a minute of a source they are counted only.
 
     Lines below the level of reports are held back: the last 500, for whoever asks.
     """
@@ -39,9 +72,7 @@ class Collector(logging.Handler):
         self._held_back: Deque[_Line] = deque(maxlen=_MOST_HELD_BACK)
         self._from = logging.INFO
         self._all_until: Optional[float] = None
-        self._minute = 0
-        self._taken_in = 0
-        self._dropped = 0
+        self._sources: Dict[str, _Source] = {}
         self._guard = threading.Lock()
 
     def report_from(self, level: int) -> None:
@@ -63,39 +94,51 @@ class Collector(logging.Handler):
             self._all_until = all_until
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line in."""
+        """Take in a line of the agent's."""
+        self._take_in("agent", record.levelno, record.getMessage())
+
+    def line(self, source: str, severity: Optional[str], text: str) -> None:
+        """Take in a line of something that runs here; without a severity the line is asked for it.
+
+        Called from any thread. Keys and tokens of ours are cut out.
+        """
+        named = severity if severity in _LEVELS else of_line(text)
+        text = keytext.redacted(text.replace("\0", "\ufffd"))
+        self._take_in(source[:_LONGEST_SOURCE], _LEVELS[named], text)
+
+    def _take_in(self, source: str, level: int, text: str) -> None:
         content = {
-            "service": "agent",
-            "severity": _severity(record.levelno),
-            "message": record.getMessage()[:_LONGEST_LINE],
+            "service": source,
+            "severity": _severity(level),
+            "message": text[:_LONGEST_LINE],
         }
         now = clock.now()
         line = ("logs", now, content)
         with self._guard:
             detailed = self._all_until is not None and now.steady < self._all_until
-            if record.levelno < self._from and not detailed:
+            if level < self._from and not detailed:
                 self._held_back.append(line)
-                return
-            minute = int(now.steady // 60)
-            if minute != self._minute:
-                self._minute, self._taken_in = minute, 0
-            self._taken_in += 1
-            if self._taken_in > _MOST_A_MINUTE:
-                self._dropped += 1
-            else:
+            elif self._source(source).admits(int(now.steady // 60)):
                 self._lines.append(line)
+
+    def _source(self, name: str) -> _Source:
+        if name not in self._sources and len(self._sources) >= _MOST_SOURCES:
+            name = _OTHERS
+        return self._sources.setdefault(name, _Source())
 
     def take(self, *, ending: bool = False) -> List[_Line]:
         """Return the lines as rows for the store; once a flood is over, how many it cost."""
         now = clock.now()
+        minute = int(now.steady // 60)
         with self._guard:
             lines, self._lines = list(self._lines), deque()
-            dropped = 0
-            if self._dropped and (ending or int(now.steady // 60) != self._minute):
-                dropped, self._dropped = self._dropped, 0
-        if dropped:
-            text = "%d lines dropped: too many at once" % dropped
-            content = {"service": "agent", "severity": "warning", "message": text}
+            dropped = {}
+            for name, source in self._sources.items():
+                if source.dropped and (ending or minute != source.minute):
+                    dropped[name], source.dropped = source.dropped, 0
+        for name, count in dropped.items():
+            text = "%d lines dropped: too many at once" % count
+            content = {"service": name, "severity": "warning", "message": text}
             lines.append(("logs", now, content))
         return lines
 

@@ -11,14 +11,28 @@ import sqlite3
 import uuid
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from moorage_agent import __version__, answers, bodies, clock, config, facts, keytext, step
+from moorage_agent import (
+    __version__,
+    answers,
+    applying,
+    applying_state,
+    bodies,
+    clock,
+    config,
+    facts,
+    keytext,
+    local,
+    messages,
+    step,
+)
 from moorage_agent import configs as told_configs
 from moorage_agent import enrol as enrolling
+from moorage_agent.applier import Applier
 from moorage_agent.commands import Runner
 from moorage_agent.logs import Collector, log, set_level
+from moorage_agent.messages import BACKFILL, CONTROL, LIVE
 from moorage_agent.outbox import Row
 from moorage_agent.sender import Request, Sender
-from moorage_agent.step import BACKFILL, CONTROL, LIVE
 from moorage_agent.store import Store, Waiting
 from moorage_agent.telemetry import Probe
 from moorage_agent.transport import Transport, Unreachable
@@ -60,11 +74,15 @@ class Agent:
         self._identity = self._stored_identity()
         # Not a Queue: the put of that one must not be called from a signal handler.
         self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in step.LANES}
+        self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in messages.LANES}
         self._probe = Probe(folder)
         self._facts = facts.Teller(folder)
         self._configs = told_configs.Teller(store.configs)
         self._runner = Runner(store, collector, why_no_restart=why_no_restart)
+        self._streams = local.streams(folder, collector)
+        self._applier = Applier(
+            store, local.drivers(folder, collector), self._streams, self._inbox.put
+        )
         self._proposed_key = ""
         self._under_way: Dict[str, Waiting] = {}
         self._unsaved: List[Row] = []
@@ -81,23 +99,26 @@ class Agent:
         self.restart_asked = False
         interval = float(store.get("interval_s") or 30)
         self._ways: Dict[type, Callable[[Any, clock.Instant], None]] = {
-            step.Measure: self._measure,
-            step.Compose: self._compose_and_send,
-            step.Send: self._send_again,
-            step.Settle: self._settle,
-            step.ResolveFork: self._resolve_fork,
-            step.SetAside: self._set_aside,
-            step.Run: self._run,
-            step.Wait: self._wait,
-            step.Fetch: self._fetch,
-            step.Keep: self._keep_config,
-            step.Enrol: self._enrol,
-            step.Join: self._join,
-            step.Note: self._note,
-            step.Stop: self._retire,
+            messages.Measure: self._measure,
+            messages.Compose: self._compose_and_send,
+            messages.Send: self._send_again,
+            messages.Settle: self._settle,
+            messages.ResolveFork: self._resolve_fork,
+            messages.SetAside: self._set_aside,
+            messages.Run: self._run,
+            messages.Wait: self._wait,
+            messages.Fetch: self._fetch,
+            messages.Enrol: self._enrol,
+            messages.Join: self._join,
+            messages.Note: self._note,
+            messages.Stop: self._retire,
         }
         first_at = clock.now().steady + _FIRST_AFTER_S
-        self._state = step.State(interval_s=interval, next_report_at=first_at)
+        self._state = step.State(
+            interval_s=interval,
+            next_report_at=first_at,
+            config=applying.begin(store.configs.memory()),
+        )
 
     def stop(self) -> None:
         """End the loop soon; safe in a signal handler."""
@@ -124,6 +145,7 @@ class Agent:
                 if once and (self.failure or self._is_done()):
                     return
         finally:
+            self._applier.close()
             self._keep(self._collector.take(ending=True))
             for sender in self._senders.values():
                 sender.end()
@@ -142,6 +164,8 @@ class Agent:
             return False
         if self._state.lanes[CONTROL].failures:
             return True
+        if applying.is_applying(self._state.config) or not self._applier.is_settled():
+            return False
         settled = self._state.told_revision in (None, self._store.configs.settled_revision())
         return settled and self._configs.is_there()
 
@@ -152,6 +176,7 @@ class Agent:
         self._store.mend(clock.now())
         self._runner.resume()
         self._honour_config()
+        self._applier.begin()
 
     def _happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
         row = {
@@ -190,7 +215,7 @@ class Agent:
 
     # --- from the world to step
 
-    def _tick(self) -> step.Tick:
+    def _tick(self) -> messages.Tick:
         now = clock.now()
         self._watch_clock(now)
         self._keep(self._collector.take())
@@ -199,7 +224,7 @@ class Agent:
         if self._tidied_at is None or now.steady - self._tidied_at > _TIDY_EVERY_S:
             self._tidied_at = now.steady
             self._store.tidy(now)
-        return step.Tick(
+        return messages.Tick(
             now=now.steady,
             waiting={
                 lane: self._store.first_waiting(lane) is not None for lane in (LIVE, BACKFILL)
@@ -236,34 +261,38 @@ class Agent:
             arrived = self._inbox.get(timeout=_WAKE_EVERY_S)
         except queue.Empty:
             return
-        if arrived is not None:
+        if isinstance(arrived, applying_state.MESSAGES):
+            self._heed(arrived)
+        elif arrived is not None:
             lane, about, outcome = arrived
             self._heed(self._message(lane, about, outcome))
 
-    def _message(self, lane: str, about: Any, outcome: Any) -> step.Message:
+    def _message(self, lane: str, about: Any, outcome: Any) -> messages.Message:
         now, luck = clock.now().steady, random.random()
         if isinstance(outcome, Unreachable):
-            return step.Failed(lane, now, str(outcome), luck)
-        if isinstance(about, step.Enrol):
+            return messages.Failed(lane, now, str(outcome), luck)
+        if isinstance(about, messages.Enrol):
             return answers.enrolment_by(outcome, now=now, luck=luck)
-        if isinstance(about, step.Wait):
+        if isinstance(about, messages.Wait):
             return answers.told_by(outcome, now=now, luck=luck, is_new=self._runner.is_new)
-        if isinstance(about, step.Fetch):
+        if isinstance(about, messages.Fetch):
             revision = self._state.told_revision if self._store.configs.digest() else None
             return answers.config_by(outcome, now=now, luck=luck, unchanged=revision)
         waiting: Waiting = about
         message = answers.message_of(outcome, lane=lane, chain=waiting.chain, now=now, luck=luck)
         gone = waiting.epoch != self._store.epoch(lane)
-        if gone and not isinstance(message, (step.Retired, step.KeyRefused)):
-            return step.Superseded(lane)
+        if gone and not isinstance(message, (messages.Retired, messages.KeyRefused)):
+            return messages.Superseded(lane)
         return message
 
     # --- from step to the world
 
-    def _heed(self, message: step.Message) -> None:
+    def _heed(self, message: step.AnyMessage) -> None:
         self._note_failure(message)
         self._state, effects = step.step(self._state, message)
         for effect in effects:
+            if self._applier.take(effect):
+                continue
             try:
                 self._carry_out(effect)
             except sqlite3.OperationalError as error:
@@ -271,39 +300,45 @@ class Agent:
                 lane = getattr(effect, "lane", None)
                 if lane is not None:
                     # As if it had not been answered: what is on the disk is what counts.
-                    failed = step.Failed(lane, clock.now().steady, str(error), random.random())
+                    failed = messages.Failed(lane, clock.now().steady, str(error), random.random())
                     self._state, _ = step.step(self._state, failed)
+        try:
+            if self._applier.go_on(self._state.config):
+                self._honour_config()
+                self._urgent = True
+        except sqlite3.OperationalError as error:
+            self._on_disk_failure(error)
 
-    def _note_failure(self, message: step.Message) -> None:
+    def _note_failure(self, message: step.AnyMessage) -> None:
         if getattr(message, "lane", None) == CONTROL and self._store.get("key") is not None:
             return
-        if isinstance(message, step.Failed):
+        if isinstance(message, messages.Failed):
             self.failure = message.reason
-        elif isinstance(message, step.KeyRefused):
+        elif isinstance(message, messages.KeyRefused):
             self.failure = message.reason or "the server refuses this device's key"
-        elif isinstance(message, step.Forked) and self._state.lanes[message.lane].failures:
+        elif isinstance(message, messages.Forked) and self._state.lanes[message.lane].failures:
             self.failure = "the server has another history of this store again and again"
 
-    def _carry_out(self, effect: step.Effect) -> None:
+    def _carry_out(self, effect: step.AnyEffect) -> None:
         self._ways[type(effect)](effect, clock.now())
 
-    def _measure(self, _effect: step.Measure, now: clock.Instant) -> None:
+    def _measure(self, _effect: messages.Measure, now: clock.Instant) -> None:
         self._keep([("telemetry", now, self._probe.sample())])
 
-    def _compose_and_send(self, effect: step.Compose, now: clock.Instant) -> None:
+    def _compose_and_send(self, effect: messages.Compose, now: clock.Instant) -> None:
         self._send(effect.lane, self._compose(effect.lane, now))
 
-    def _send_again(self, effect: step.Send, _now: clock.Instant) -> None:
+    def _send_again(self, effect: messages.Send, _now: clock.Instant) -> None:
         waiting = self._store.first_waiting(effect.lane)
         if waiting is not None:
             self._send(effect.lane, waiting)
 
-    def _note(self, effect: step.Note, _now: clock.Instant) -> None:
+    def _note(self, effect: messages.Note, _now: clock.Instant) -> None:
         getattr(log, effect.severity)(effect.text)
         if effect.severity not in ("debug", "info"):
             self._store.put(last_error=keytext.redacted(effect.text))
 
-    def _retire(self, _effect: step.Stop, _now: clock.Instant) -> None:
+    def _retire(self, _effect: messages.Stop, _now: clock.Instant) -> None:
         self._store.put(retired="yes", last_error="the device was deleted on the server")
 
     def _compose(self, lane: str, now: clock.Instant) -> Waiting:
@@ -319,9 +354,8 @@ class Agent:
             only = "facts" if alone else None
             if told is not None:
                 head["facts"] = told
-            state = None if alone else self._configs.tell()
-            if state is not None:
-                head["config"] = state
+            if not alone:
+                head.update(self._running())
         waiting = self._store.compose(
             lane, head, now, past_before=self._past_before(now), only=only
         )
@@ -329,6 +363,16 @@ class Agent:
             self._composed = True
             self._urgent = only is not None  # what had to stay behind follows at once
         return waiting
+
+    def _running(self) -> Dict[str, Any]:
+        """Return what a live report says of the config and of what runs by it."""
+        config_state = self._configs.tell()
+        parts = {
+            "config": config_state,
+            "services": self._applier.services(self._state.config, again=config_state is not None),
+            "streams": self._applier.streams(again=config_state is not None),
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def _send(self, lane: str, waiting: Waiting) -> None:
         at = bodies.device_time(waiting.composed, clock.now(), self._boot_id)
@@ -349,7 +393,7 @@ class Agent:
             request = request._replace(headers=headers)
         self._senders[lane].send(request)
 
-    def _settle(self, effect: step.Settle, now: clock.Instant) -> None:
+    def _settle(self, effect: messages.Settle, now: clock.Instant) -> None:
         lane = effect.lane
         self._store.acknowledge(self._under_way[lane], now, interval_s=self._state.interval_s)
         self.failure = None
@@ -357,7 +401,7 @@ class Agent:
             self._facts.acknowledged()
             self._configs.acknowledged()
 
-    def _run(self, effect: step.Run, _now: clock.Instant) -> None:
+    def _run(self, effect: messages.Run, _now: clock.Instant) -> None:
         if self.restart_asked:
             return  # the rest comes again, to the next process
         if self._runner.run(effect.command, expired=effect.expired, again=effect.again):
@@ -365,22 +409,22 @@ class Agent:
             self.restart_asked = True
             self.stop()
 
-    def _wait(self, effect: step.Wait, _now: clock.Instant) -> None:
+    def _wait(self, effect: messages.Wait, _now: clock.Instant) -> None:
         path = "/v1/commands?wait=%d&config_revision=%d" % (_WAIT_S, effect.revision)
         self._request(CONTROL, Request("GET", path, b"", {}, effect))
 
-    def _fetch(self, effect: step.Fetch, _now: clock.Instant) -> None:
+    def _fetch(self, effect: messages.Fetch, _now: clock.Instant) -> None:
         digest = self._store.configs.digest()
         headers = {} if digest is None else {"If-None-Match": '"%s"' % digest}
         self._request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
 
-    def _enrol(self, effect: step.Enrol, _now: clock.Instant) -> None:
+    def _enrol(self, effect: messages.Enrol, _now: clock.Instant) -> None:
         pending = enrolling.pending(self._store)
         if pending is not None:
             self._proposed_key, body = enrolling.request(self._store, pending.token)
             self._request(CONTROL, Request("POST", "/v1/enroll", body, {}, effect))
 
-    def _join(self, effect: step.Join, _now: clock.Instant) -> None:
+    def _join(self, effect: messages.Join, _now: clock.Instant) -> None:
         pending = enrolling.pending(self._store)
         if pending is None or self._stored_identity() != self._identity:
             self._on_other_identity()
@@ -389,17 +433,12 @@ class Agent:
         self._identity = self._stored_identity()
         self._urgent = True
 
-    def _keep_config(self, effect: step.Keep, _now: clock.Instant) -> None:
-        self._store.configs.keep(effect.config)
-        self._honour_config()
-        self._urgent = True
-
     def _honour_config(self) -> None:
         document = self._store.configs.document()
         if document is not None:
             set_level(self._collector, config.level_of(document))
 
-    def _resolve_fork(self, fork: step.ResolveFork, _now: clock.Instant) -> None:
+    def _resolve_fork(self, fork: messages.ResolveFork, _now: clock.Instant) -> None:
         if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
             log.warning(
                 "the server was set back to report %d; sending again from there", fork.sequence
@@ -410,7 +449,7 @@ class Agent:
                 "Going on as a new store"
             )
 
-    def _set_aside(self, effect: step.SetAside, now: clock.Instant) -> None:
+    def _set_aside(self, effect: messages.SetAside, now: clock.Instant) -> None:
         waiting = self._under_way[effect.lane]
         if self._store.set_aside(waiting, effect.status, effect.detail, now):
             log.error(

@@ -7,13 +7,42 @@ what came of them back as messages. Seconds are those of the steady clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-LIVE = "live"
-BACKFILL = "backfill"
-# What the device asks: for commands, for its config. One question at a time.
-CONTROL = "control"
-LANES = (LIVE, BACKFILL, CONTROL)
+from moorage_agent import applying, applying_state
+from moorage_agent.messages import (
+    BACKFILL,
+    CONTROL,
+    LANES,
+    LIVE,
+    Acknowledged,
+    Command,
+    Compose,
+    Effect,
+    Enrol,
+    Enrolled,
+    Failed,
+    Fetch,
+    Fetched,
+    Forked,
+    Join,
+    KeyRefused,
+    Measure,
+    Message,
+    Note,
+    ResolveFork,
+    Retired,
+    Run,
+    Send,
+    SetAside,
+    Settle,
+    Stop,
+    Superseded,
+    Tick,
+    Told,
+    Unacceptable,
+    Wait,
+)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -25,35 +54,6 @@ LONGEST_INTERVAL_S = 86400
 # answered as quickly as that waits longer each time.
 ASK_AGAIN_S = 1.0
 QUICK_S = 5.0
-_LARGEST_REVISION = 2**53
-
-
-class Command(NamedTuple):
-    """What the server asks of this device; ``expires_at`` is the server's time, since 1970."""
-
-    id: str
-    kind: str
-    arguments: Dict[str, Any]
-    expires_at: Optional[float]
-
-
-class Config(NamedTuple):
-    """A config document that was fetched.
-
-    With a ``problem`` it is of no use; with neither that nor ``document`` it is the one we have.
-    """
-
-    revision: int
-    digest: Optional[str]
-    document: Optional[Dict[str, Any]]
-    problem: Optional[str]
-
-
-def revision_of(value: object) -> Optional[int]:
-    """Return the value when it can be the revision of a config."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= _LARGEST_REVISION else None
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class State:
 
     ``server_ahead_s`` is the server's time less the steady clock, once the server told its time;
     ``told_revision`` which config it wants to see here, once it said so. ``asks`` is whether to
-    wait at the server for commands; ``asked_at`` when something was asked last.
+    wait at the server for commands; ``asked_at`` when something was asked last. ``config`` is what
+    ``applying`` goes by.
     """
 
     interval_s: float
@@ -86,286 +87,33 @@ class State:
     told_revision: Optional[int] = None
     asks: bool = True
     asked_at: float = 0.0
+    config: applying_state.State = field(default_factory=applying_state.State)
 
 
-# --- messages
+AnyMessage = Union[Message, applying_state.Message]
+AnyEffect = Union[Effect, applying_state.Effect]
+Decision = Tuple[State, List[AnyEffect]]
 
 
-@dataclass(frozen=True)
-class Tick:
-    """Time passed.
-
-    ``waiting`` says per lane whether a report is made and not acknowledged; ``urgent`` that
-    something happened which should not wait for the interval; ``backlog`` that there are rows too
-    old for the live lane; ``settled_revision`` which config needs no fetching; ``enrolled`` that
-    there is a key to report with.
-    """
-
-    now: float
-    waiting: Dict[str, bool]
-    urgent: bool = False
-    backlog: bool = False
-    settled_revision: Optional[int] = None
-    enrolled: bool = True
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """The server has it, durably; and what else it said: its time, its config, what it asks."""
-
-    lane: str
-    now: float
-    interval_s: Optional[float]
-    server_at: Optional[float] = None
-    revision: Optional[int] = None
-    commands: Tuple[Command, ...] = ()
-
-
-@dataclass(frozen=True)
-class Told:
-    """What waiting at the server brought; ``fresh``: something that we did not know."""
-
-    now: float
-    revision: int
-    commands: Tuple[Command, ...]
-    fresh: bool
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A config document came; ``interval_s`` is what it asks for, when it can be used."""
-
-    now: float
-    config: Config
-    interval_s: Optional[float]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """No answer, or none that counts.
-
-    ``luck`` in [0, 1) spreads the pause; ``retry_after_s`` is the server's wish.
-    """
-
-    lane: str
-    now: float
-    reason: str
-    luck: float
-    retry_after_s: Optional[float] = None
-
-
-@dataclass(frozen=True)
-class Enrolled:
-    """The server took the token this device was set up with; ``told`` is its answer."""
-
-    now: float
-    told: Dict[str, Any]
-    interval_s: Optional[float]
-
-
-@dataclass(frozen=True)
-class KeyRefused:
-    """401 or 403: the server does not know this key, or not any more, or not yet again.
-
-    ``reason`` says it of a token.
-    """
-
-    lane: str
-    now: float
-    luck: float
-    reason: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class Forked:
-    """409: the server's chain is not ours; it has ``sequence`` and ``chain`` of our epoch."""
-
-    lane: str
-    now: float
-    sequence: int
-    chain: str
-
-
-@dataclass(frozen=True)
-class Unacceptable:
-    """413 or 422: this body will never be taken."""
-
-    lane: str
-    now: float
-    status: int
-    detail: str
-
-
-@dataclass(frozen=True)
-class Retired:
-    """410: the device was deleted. The one thing that ends an agent."""
-
-    lane: str
-
-
-@dataclass(frozen=True)
-class Superseded:
-    """An answer to a report that is not there any more: the store began anew meanwhile."""
-
-    lane: str
-
-
-Message = Union[
-    Tick,
-    Acknowledged,
-    Told,
-    Fetched,
-    Enrolled,
-    Failed,
-    KeyRefused,
-    Forked,
-    Unacceptable,
-    Retired,
-    Superseded,
-]
-
-# --- effects
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Take a sample and keep it."""
-
-
-@dataclass(frozen=True)
-class Compose:
-    """Make the next report of a lane from what is kept, durably, then send it."""
-
-    lane: str
-
-
-@dataclass(frozen=True)
-class Send:
-    """Send the lane's first report that is not acknowledged, byte for byte as it was made."""
-
-    lane: str
-
-
-@dataclass(frozen=True)
-class Settle:
-    """Mark the report under way as acknowledged."""
-
-    lane: str
-
-
-@dataclass(frozen=True)
-class ResolveFork:
-    """Resend from where the server is, or begin anew."""
-
-    lane: str
-    sequence: int
-    chain: str
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """Keep the body for people to look at, and put its sequence emptied in its place."""
-
-    lane: str
-    status: int
-    detail: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """Do what is asked, unless it is known already.
-
-    ``expired``: answer that instead of doing it. ``again``: the server says so knowing all we told
-    it, so a result it was told already it has lost.
-    """
-
-    command: Command
-    expired: bool
-    again: bool
-    lane: str = CONTROL
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Ask for commands, or another config than this; the server answers when there is one."""
-
-    revision: int
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """Ask for the config document."""
-
-
-@dataclass(frozen=True)
-class Enrol:
-    """Redeem the token this device was set up with."""
-
-
-@dataclass(frozen=True)
-class Join:
-    """Remember what enrolling gave; from now on there is a key."""
-
-    told: Dict[str, Any]
-    lane: str = CONTROL
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Keep a config document and do as it says, or remember that it is of no use."""
-
-    config: Config
-    lane: str = CONTROL
-
-
-@dataclass(frozen=True)
-class Note:
-    """Log a line."""
-
-    severity: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """End for good."""
-
-
-Effect = Union[
-    Measure,
-    Compose,
-    Send,
-    Settle,
-    ResolveFork,
-    SetAside,
-    Run,
-    Wait,
-    Fetch,
-    Keep,
-    Enrol,
-    Join,
-    Note,
-    Stop,
-]
-
-
-def step(state: State, message: Message) -> Tuple[State, List[Effect]]:
+def step(state: State, message: AnyMessage) -> Decision:
     """Decide. A retired agent does nothing more."""
     if state.retired:
         return state, []
+    if isinstance(message, applying_state.MESSAGES):
+        return _on_config(state, message)
     return _DECISIONS.get(type(message), _on_trouble)(state, message)
 
 
-def _on_retired(state: State, _message: Retired) -> Tuple[State, List[Effect]]:
+def _on_retired(state: State, _message: Retired) -> Decision:
     note = Note("warning", "this device was deleted on the server; the agent stops for good")
     return replace(state, retired=True), [note, Stop()]
 
 
 def _on_trouble(
     state: State, message: Union[Superseded, Failed, KeyRefused, Forked, Unacceptable]
-) -> Tuple[State, List[Effect]]:
+) -> Decision:
     lane = replace(state.lanes[message.lane], in_flight=False)
-    effects: List[Effect] = []
+    effects: List[AnyEffect] = []
     if isinstance(message, Superseded):
         pass  # what it held is in the new epoch, and the next tick sends it
     elif isinstance(message, Failed):
@@ -384,8 +132,8 @@ def _on_trouble(
     return _with(state, message.lane, lane), effects
 
 
-def _on_tick(state: State, tick: Tick) -> Tuple[State, List[Effect]]:
-    effects: List[Effect] = []
+def _on_tick(state: State, tick: Tick) -> Decision:
+    effects: List[AnyEffect] = []
     due = tick.now >= state.next_report_at
     if due:
         # Samples are taken on time whether or not the network is there.
@@ -407,10 +155,11 @@ def _on_tick(state: State, tick: Tick) -> Tuple[State, List[Effect]]:
         effects.append(question)
         lane = replace(state.lanes[CONTROL], in_flight=True)
         state = replace(_with(state, CONTROL, lane), asked_at=tick.now)
-    return state, effects
+    state, more = _on_config(state, applying_state.Passed(tick.now))
+    return state, effects + more
 
 
-def _question(state: State, tick: Tick) -> Optional[Effect]:
+def _question(state: State, tick: Tick) -> Optional[AnyEffect]:
     """Return what to ask the server now: for a key; once a report has reached it for more."""
     lane, revision = state.lanes[CONTROL], state.told_revision
     if lane.in_flight or tick.now < lane.not_before:
@@ -433,9 +182,9 @@ def _next_due(state: State, now: float) -> float:
     return due if due > now else now + state.interval_s
 
 
-def _on_acknowledged(state: State, message: Acknowledged) -> Tuple[State, List[Effect]]:
+def _on_acknowledged(state: State, message: Acknowledged) -> Decision:
     lane = state.lanes[message.lane]
-    effects: List[Effect] = [Settle(message.lane)]
+    effects: List[AnyEffect] = [Settle(message.lane)]
     if lane.failures or lane.refusals:
         effects.append(Note("info", "the server answers again"))
     if lane.failures and message.lane == LIVE:
@@ -460,7 +209,7 @@ def _at_interval(state: State, interval_s: Optional[float], now: float) -> State
     return replace(state, interval_s=interval, next_report_at=due)
 
 
-def _on_told(state: State, message: Told) -> Tuple[State, List[Effect]]:
+def _on_told(state: State, message: Told) -> Decision:
     lane = Lane(not_before=state.asked_at + ASK_AGAIN_S)
     if not message.fresh and message.now - state.asked_at < QUICK_S:
         before = replace(state.lanes[CONTROL], in_flight=False)
@@ -469,30 +218,31 @@ def _on_told(state: State, message: Told) -> Tuple[State, List[Effect]]:
     return state, _asked(state, message.commands, message.now, again=False)
 
 
-def _on_fetched(state: State, message: Fetched) -> Tuple[State, List[Effect]]:
+def _on_fetched(state: State, message: Fetched) -> Decision:
     config = message.config
     state = _with(state, CONTROL, Lane(not_before=state.asked_at + ASK_AGAIN_S))
     state = replace(state, told_revision=config.revision)
     state = _at_interval(state, message.interval_s, message.now)
-    effects: List[Effect] = [Keep(config)]
-    if config.problem is not None:
-        text = "config revision %d cannot be used: %s" % (config.revision, config.problem)
-        effects.append(Note("error", text + "; the last good one stays in force"))
-    else:
-        effects.append(Note("info", "config revision %d is applied" % config.revision))
-    return state, effects
+    return _on_config(state, applying_state.Offered(message.now, config))
 
 
-def _on_enrolled(state: State, message: Enrolled) -> Tuple[State, List[Effect]]:
+def _on_config(state: State, message: applying_state.Message) -> Decision:
+    config, effects = applying.decide(state.config, message)
+    return replace(state, config=config), list(effects)
+
+
+def _on_enrolled(state: State, message: Enrolled) -> Decision:
     state = _with(state, CONTROL, Lane(not_before=state.asked_at + ASK_AGAIN_S))
     state = _at_interval(state, message.interval_s, message.now)
     return state, [Join(message.told), Note("info", "enrolled with the server")]
 
 
-def _asked(state: State, commands: Tuple[Command, ...], now: float, *, again: bool) -> List[Effect]:
+def _asked(
+    state: State, commands: Tuple[Command, ...], now: float, *, again: bool
+) -> List[AnyEffect]:
     """Heed commands. Whether one expired the server's clock says; this device's may be off."""
     server_now = None if state.server_ahead_s is None else now + state.server_ahead_s
-    effects: List[Effect] = []
+    effects: List[AnyEffect] = []
     for command in commands:
         ends_at = command.expires_at
         expired = ends_at is not None and server_now is not None and server_now >= ends_at
@@ -500,12 +250,12 @@ def _asked(state: State, commands: Tuple[Command, ...], now: float, *, again: bo
     return effects
 
 
-def _after_failure(lane: Lane, message: Failed, *, alone: bool) -> Tuple[Lane, List[Effect]]:
+def _after_failure(lane: Lane, message: Failed, *, alone: bool) -> Tuple[Lane, List[AnyEffect]]:
     # Full jitter: a fleet that was cut off comes back spread.
     pause = _longest_pause(lane) * message.luck
     if message.retry_after_s is not None:
         pause += min(max(message.retry_after_s, 0.0), LONGEST_REFUSED_PAUSE_S)
-    effects: List[Effect] = []
+    effects: List[AnyEffect] = []
     if lane.failures == 0 and message.lane == CONTROL:
         # Once there are reports nothing is late by that: their answers bring commands as well.
         text = "cannot ask the server: " + message.reason
@@ -516,10 +266,10 @@ def _after_failure(lane: Lane, message: Failed, *, alone: bool) -> Tuple[Lane, L
     return lane, effects
 
 
-def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[Effect]]:
+def _after_refusal(lane: Lane, message: KeyRefused) -> Tuple[Lane, List[AnyEffect]]:
     longest = min(FIRST_REFUSED_PAUSE_S * 2 ** min(lane.refusals, 10), LONGEST_REFUSED_PAUSE_S)
     pause = longest * (0.5 + message.luck / 2)
-    effects: List[Effect] = []
+    effects: List[AnyEffect] = []
     if lane.refusals == 0 and message.reason is not None:
         effects.append(Note("error", message.reason))
     elif lane.refusals == 0 and message.lane != CONTROL:
@@ -547,7 +297,7 @@ def _with(state: State, name: str, lane: Lane) -> State:
     return replace(state, lanes={**state.lanes, name: lane})
 
 
-_DECISIONS: Dict[type, Callable[[State, Any], Tuple[State, List[Effect]]]] = {
+_DECISIONS: Dict[type, Callable[[State, Any], Decision]] = {
     Tick: _on_tick,
     Acknowledged: _on_acknowledged,
     Told: _on_told,

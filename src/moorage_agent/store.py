@@ -12,9 +12,9 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from moorage_agent import bodies, clock
 from moorage_agent.configs import Configs
 from moorage_agent.database import Database
+from moorage_agent.messages import BACKFILL, LIVE
 from moorage_agent.outbox import Outbox, Row
 from moorage_agent.results import Outcome, Results
-from moorage_agent.step import BACKFILL, LIVE
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reports (

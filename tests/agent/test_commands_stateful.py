@@ -66,6 +66,8 @@ class Commands(RuleBasedStateMachine):
         self.patches = [
             mock.patch.object(clock, "now", self.now),
             mock.patch.object(loop.random, "random", return_value=0.5),
+            # Processes killed here would leave their watchers behind.
+            mock.patch.object(loop.local, "drivers", return_value=[]),
         ]
         for patch in self.patches:
             patch.start()
@@ -196,8 +198,9 @@ class Commands(RuleBasedStateMachine):
     @precondition(lambda self: LIVE in self.requests)
     @rule()
     def a_report_is_refused(self) -> None:
-        request = self.requests.pop(LIVE)
+        request = self.requests[LIVE]
         if json.loads(request.body)["id"] not in self.seen:
+            del self.requests[LIVE]
             self.refusals += "commands" in json.loads(request.body)
             self.hear(LIVE, request, Answer(422, {"code": "bad"}, None))
 

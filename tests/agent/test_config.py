@@ -10,6 +10,7 @@ from moorage_agent import config, loop, step
 from moorage_agent.store import Store
 
 BASE = {"config": {}, "services": {}, "streams": {}}
+SLEEPER = {"command": ["sleep", "600"], "stable_s": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,9 @@ def _in_haste(monkeypatch, server):
 
 
 def states(server):
-    return [report["config"] for report in server.accepted if "config" in report]
+    """What was told of configs, but for that one is on its way."""
+    told = [report["config"] for report in server.accepted if "config" in report]
+    return [state for state in told if state["state"] != "pending"]
 
 
 def fetched(server):
@@ -36,7 +39,7 @@ def test_a_changed_document_is_fetched_and_told_as_applied(server, folder):
 
     def changed():
         if states(server) and not second:
-            second.append(server.set_config({**BASE, "services": {"app": {"image": "a:1"}}}))
+            second.append(server.set_config({**BASE, "services": {"app": SLEEPER}}))
         return len(states(server)) == 2
 
     run(folder, server, changed)
@@ -86,6 +89,7 @@ def test_a_document_that_is_back_to_what_we_have_is_not_sent_again(server, folde
         ({}, "/config"),
         ({**BASE, "streams": []}, "/streams"),
         ({**BASE, "services": {"app": None}}, "/services"),
+        ({**BASE, "services": {"app": {}}}, "/services/app"),
         ({**BASE, "config": {"log_level": "loud"}}, "log_level"),
         ({**BASE, "config": {"log_level": []}}, "log_level"),
         ({**BASE, "config": {"report_interval_s": 0}}, "report_interval_s"),
@@ -96,7 +100,7 @@ def test_a_document_that_is_back_to_what_we_have_is_not_sent_again(server, folde
 def test_a_document_of_no_use_is_told_failed_and_the_last_good_one_stays(
     server, folder, document, named
 ):
-    good = {**BASE, "services": {"app": {"image": "good"}}}
+    good = {**BASE, "services": {"app": SLEEPER}}
     server.set_config(good)
     run(folder, server, lambda: states(server))
     digest = server.set_config(document)
