@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 import time
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Set, Tuple
 
 from moorage_agent.facts import output_of
 from moorage_agent.pictures import (
@@ -241,10 +241,14 @@ def _version(program: str, _changed_at: float) -> Tuple[int, int]:
     return 99, 0
 
 
+# Programs that were seen not to.
+_PLAIN: Set[str] = set()
+
+
 def _knows_options() -> bool:
     """Whether a list may say how to connect; before, ffmpeg tried UDP first, then TCP."""
     program = ffmpeg()
-    return program is not None and ffmpeg_version(program) >= (5, 0)
+    return program is not None and program not in _PLAIN and ffmpeg_version(program) >= (5, 0)
 
 
 # What ffmpeg says, what it means, and whether the camera is out of reach.
@@ -271,6 +275,9 @@ _MEANINGS: Tuple[Tuple[Tuple[str, ...], str, bool], ...] = (
 
 def _explained(said: List[str], source: Source, code: int) -> RunnerError:
     text = "\n".join(said)
+    if "unknown keyword" in text.lower():
+        _PLAIN.add(ffmpeg() or "")
+        return Unreachable("this ffmpeg is an old one; %s is tried in its way" % source.place())
     for marks, meaning, away in _MEANINGS:
         if any(mark in text for mark in marks):
             error = meaning % source.place()

@@ -10,7 +10,7 @@ import copy
 import random
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from moorage_agent import clock
 from moorage_agent.logs import log
@@ -18,6 +18,7 @@ from moorage_agent.runner_secrets import Secrets
 
 # Called from threads, with where a line comes from, its severity and its text.
 OnLine = Callable[[str, str, str], None]
+_T = TypeVar("_T")
 
 STARTING = "starting"
 RUNNING = "running"
@@ -303,9 +304,12 @@ class Stream:
                 self._dropped += 1
                 return
             dropped, self._dropped = self._dropped, 0
-        if dropped:
-            self._on_line(name, "warning", "%d lines dropped: too many at once" % dropped)
-        self._on_line(name, severity, self.secrets.cut(message)[:_LONGEST_LINE])
+        try:
+            if dropped:
+                self._on_line(name, "warning", "%d lines dropped: too many at once" % dropped)
+            self._on_line(name, severity, self.secrets.cut(message)[:_LONGEST_LINE])
+        except Exception:  # noqa: BLE001 - a line that cannot be kept is not worth a stream
+            log.debug("a line of stream %s is lost", self.id, exc_info=True)
 
 
 class Runner:
@@ -381,19 +385,19 @@ class Runner:
 
     def pause(self, stream_id: str) -> Dict[str, Any]:
         """Pause a stream; return what came of it. Raises RunnerError."""
-        return self._running(stream_id).pause()
+        return self._asked(stream_id, lambda stream: stream.pause())
 
     def resume(self, stream_id: str) -> Dict[str, Any]:
         """Have a paused stream go on. Raises RunnerError."""
-        return self._running(stream_id).resume()
+        return self._asked(stream_id, lambda stream: stream.resume())
 
     def trigger(self, stream_id: str) -> Dict[str, Any]:
         """Have a stream look once, now; return what came of it. Raises RunnerError."""
-        return self._running(stream_id).trigger()
+        return self._asked(stream_id, lambda stream: stream.trigger())
 
     def snapshot(self, stream_id: str) -> bytes:
         """Return one JPEG of a stream, at most 512 KiB. Raises RunnerError."""
-        return self._running(stream_id).snapshot()
+        return self._asked(stream_id, lambda stream: stream.snapshot())
 
     def states(self) -> List[Dict[str, Any]]:
         """Return what is reported of each stream, by id."""
@@ -416,6 +420,13 @@ class Runner:
         """Whether there is such a stream."""
         with self._guard:
             return stream_id in self._streams
+
+    def _asked(self, stream_id: str, call: Callable[[Stream], _T]) -> _T:
+        stream = self._running(stream_id)
+        try:
+            return call(stream)
+        except RunnerError as error:
+            raise RunnerError(stream.secrets.cut(str(error))) from None
 
     def _running(self, stream_id: str) -> Stream:
         with self._guard:

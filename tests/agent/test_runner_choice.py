@@ -135,6 +135,18 @@ def test_calls_from_many_threads_leave_one_of_each(streams):
     assert len(streams.states()) == 1
 
 
+def test_lines_that_nobody_can_take_cost_no_stream():
+    def refuse(*_line):
+        raise OSError("the disk is full")
+
+    streams = Streams(refuse, pauses=Pauses(0.05, 0.2))
+    streams.start("cam", RUNS)
+    until_status(streams, "running")
+    streams.start("bad", {"runner": "docker"})
+    assert state(streams, "bad")["status"] == "error"
+    streams.close()
+
+
 # --- what is never said again
 
 LETTERS = st.characters(min_codepoint=33, max_codepoint=0x2FF)

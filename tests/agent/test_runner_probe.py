@@ -314,6 +314,31 @@ def test_stop_ends_ffmpeg_whatever_it_does(runner, video):
     camera.close()
 
 
+@pytest.mark.parametrize("version", ["4.2.7-0ubuntu0.1", "5.0.1"])
+def test_an_ffmpeg_that_knows_no_options_in_lists_is_asked_without(
+    runner, video, tmp_path, monkeypatch, version
+):
+    real = needs_ffmpeg()
+    (tmp_path / "ffmpeg").write_text(
+        f"""#!/bin/sh
+        [ "$*" = -version ] && {{ echo ffmpeg version {version}; exit; }}
+        case "$*" in *fps_mode*) [ {version} != 5.0.1 ] && exit 9;; esac
+        cat > {tmp_path}/list
+        if grep -q ^option {tmp_path}/list; then
+            echo "Line 3: unknown keyword 'option'" >&2
+            exit 1
+        fi
+        exec {real} "$@" < {tmp_path}/list
+        """
+    )
+    (tmp_path / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    camera = RtspCamera(video)
+    runner.start("cam", {"source": camera.url(), "probe": LOOKS})
+    measured(runner, "camera_fps", "sharpness")
+    camera.close()
+
+
 def test_what_is_no_video_is_said(runner, tmp_path):
     needs_ffmpeg()
     (tmp_path / "text.mp4").write_text("this is no video\n" * 100)
