@@ -30,7 +30,8 @@ def test_a_patched_config_is_fetched_kept_and_shown_applied(fleet):
     agent, device_id = fleet.agent()
     agent.start()
     applied(fleet, device_id, 1)
-    services = {"app": {"image": "a:1", "environment_variables": {"GREETING": "grüß €"}}}
+    app = {"command": ["sleep", "600"], "environment_variables": {"GREETING": "grüß €"}}
+    services = {"app": {**app, "stable_s": 0}}
     # The next report is half a minute away: the device hears of it because it waits.
     view = change(fleet, device_id, services=services, config={"log_level": "debug"})
     applied(fleet, device_id, view["revision"])

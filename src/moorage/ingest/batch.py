@@ -127,13 +127,13 @@ async def _record_present(tx: Tx, heard: Sequence[Incoming], stored: Sequence[In
         tx,
         list(
             {
-                i.device.device_id: {
-                    "device_id": i.device.device_id,
-                    "revision": i.report.config.revision,
-                    "digest": i.report.config.digest,
-                    "state": i.report.config.state,
-                    "error": i.report.config.error,
-                }
+                i.device.device_id: config.AppliedRow(
+                    i.device,
+                    i.report.config.revision,
+                    i.report.config.digest,
+                    i.report.config.state,
+                    i.report.config.error,
+                )
                 for i in stored
                 if i.report.config is not None and not i.report.backfill
             }.values()

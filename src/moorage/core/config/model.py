@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from moorage.core.caller import DeviceRef
+
 Document: TypeAlias = Mapping[str, Any]
 
 
@@ -107,5 +109,12 @@ class ConfigView:
     applied: AppliedState
 
 
-# What a device reports, as the store takes it: device_id, revision, digest, state, error.
-AppliedRow: TypeAlias = Mapping[str, Any]
+@dataclass(frozen=True)
+class AppliedRow:
+    """What a device reports of its config."""
+
+    device: DeviceRef
+    revision: int
+    digest: str | None
+    state: str
+    error: str | None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from moorage.core import audit, devices
+from moorage.core import audit, devices, events
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.config import rules, store
 from moorage.core.config.model import (
@@ -313,9 +313,33 @@ async def current_revisions(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]
 
 
 async def record_applied(tx: Tx, rows: Sequence[AppliedRow]) -> None:
-    """Keep what devices report of their config. Ingest calls this with one row a device."""
-    if rows:
-        await store.record_applied(tx, sorted(rows, key=lambda row: str(row["device_id"])))
+    """Keep what devices report of their config. Ingest calls this with one row a device.
+
+    A revision that was applied or failed since the last word of it is an event.
+    """
+    if not rows:
+        return
+    rows = sorted(rows, key=lambda row: row.device.device_id)
+    before = await store.reported_of(tx, [row.device.device_id for row in rows])
+    told = [
+        events.row_of(row.device, text, tx.now)
+        for row in rows
+        if before.get(row.device.device_id) != (row.revision, row.digest, row.state)
+        and (text := _outcome(row)) is not None
+    ]
+    await events.append(tx, told)
+    await store.record_applied(tx, rows)
+
+
+def _outcome(row: AppliedRow) -> events.EventText | None:
+    metadata = {"revision": row.revision, "digest": row.digest}
+    if row.state == "applied":
+        text = f"the device runs config revision {row.revision}"
+        return events.EventText("device.config_applied", text, metadata=metadata)
+    if row.state == "failed":
+        text = f"config revision {row.revision} failed: {row.error or 'no reason was told'}"
+        return events.EventText("device.config_failed", text, "config_failed", metadata)
+    return None
 
 
 def _clear(caller: Caller) -> bool:

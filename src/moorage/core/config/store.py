@@ -170,5 +170,28 @@ async def record_applied(tx: Tx, rows: Sequence[AppliedRow]) -> None:
             reported_error=sa.bindparam("_error"),
             reported_at=tx.now,
         ),
-        [{f"_{name}": value for name, value in row.items()} for row in rows],
+        [
+            {
+                "_device_id": row.device.device_id,
+                "_revision": row.revision,
+                "_digest": row.digest,
+                "_state": row.state,
+                "_error": row.error,
+            }
+            for row in rows
+        ],
     )
+
+
+async def reported_of(
+    tx: Tx, device_ids: Sequence[str]
+) -> dict[str, tuple[int | None, str | None, str | None]]:
+    """Last reported (revision, digest, state) by device."""
+    columns = (_states.c.reported_revision, _states.c.reported_digest, _states.c.reported_state)
+    found = await tx.rows(
+        sa.select(_states.c.device_id, *columns).where(_states.c.device_id.in_(device_ids))
+    )
+    return {
+        row.device_id: (row.reported_revision, row.reported_digest, row.reported_state)
+        for row in found
+    }

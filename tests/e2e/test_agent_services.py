@@ -1,0 +1,77 @@
+"""A service from an owner's PATCH to what runs on the device, with a real server and agent."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2e.fleet import until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def change(fleet, device_id, **patch):
+    return fleet.ask("PATCH", f"/v1/devices/{device_id}/config", **patch)
+
+
+def reaches(fleet, device_id, revision, state):
+    def holds():
+        told = fleet.ask("GET", f"/v1/devices/{device_id}/config")["applied"]
+        return (told["revision"], told["state"]) == (revision, state) and told
+
+    return until(holds, f"revision {revision} is {state}")
+
+
+def named(fleet, device_id, event):
+    return [row for row in fleet.rows(device_id, "events") if row["event"] == event]
+
+
+def appends(path, text):
+    code = f"open({str(path)!r}, 'a').write({text!r} + '\\n'); import time; time.sleep(600)"
+    return {"command": [sys.executable, "-c", code], "stable_s": 1}
+
+
+def running(path):
+    return path.read_text().split() if path.exists() else []
+
+
+def test_a_good_config_runs_and_a_bad_one_goes_back_with_its_reason(fleet, tmp_path):
+    agent, device_id = fleet.agent()
+    starts = Path(tmp_path) / "starts"
+    good = change(fleet, device_id, services={"app": appends(starts, "good")})
+    agent.start()
+    reaches(fleet, device_id, good["revision"], "applied")
+    found = fleet.ask("GET", f"/v1/devices/{device_id}/services")["data"]
+    assert [(one["name"], one["state"]) for one in found] == [("app", "running")]
+    crashes = {"command": [sys.executable, "-c", "raise SystemExit('no licence')"]}
+    bad = change(fleet, device_id, services={"app": crashes})
+    told = reaches(fleet, device_id, bad["revision"], "failed")
+    assert "no licence" in told["error"]
+    until(lambda: running(starts) == ["good", "good"], "the service of before runs again")
+    applied = named(fleet, device_id, "device.config_applied")
+    assert [event["metadata"]["revision"] for event in applied] == [good["revision"]]
+    [failed] = named(fleet, device_id, "device.config_failed")
+    assert failed["metadata"]["revision"] == bad["revision"]
+    assert "no licence" in failed["description"]
+    # Killed and started again it does not try once more, and says the same.
+    agent.kill()
+    agent.start()
+    until(lambda: running(starts) == ["good"] * 3, "the service runs after the crash")
+    better = change(fleet, device_id, services={"app": appends(starts, "better")})
+    reaches(fleet, device_id, better["revision"], "applied")
+    agent.stop()
+    assert running(starts) == ["good", "good", "good", "better"]
+    assert len(named(fleet, device_id, "device.config_failed")) == 1
+
+
+def test_an_agent_killed_while_it_changes_services_ends_up_with_the_last_ones(fleet, tmp_path):
+    agent, device_id = fleet.agent()
+    starts = Path(tmp_path) / "starts"
+    for number in range(5):
+        agent.start()
+        view = change(fleet, device_id, services={"app": appends(starts, f"v{number}")})
+        agent.kill()
+    agent.start()
+    reaches(fleet, device_id, view["revision"], "applied")
+    agent.stop()
+    assert running(starts)[-1] == "v4"
