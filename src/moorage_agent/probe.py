@@ -15,13 +15,13 @@ from moorage_agent.runner_base import (
     STARTING,
     OnLine,
     Pauses,
-    Runner,
     RunnerError,
     Stream,
     Unusable,
 )
 from moorage_agent.runner_processes import Wake
 from moorage_agent.runner_secrets import Source, source_of
+from moorage_agent.runner_set import Runner
 
 _HTTP, _RTSP = ("http", "https"), ("rtsp", "rtsps")
 _SHORTEST_S, _LONGEST_S = 0.2, 3600.0

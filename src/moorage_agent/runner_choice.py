@@ -11,13 +11,13 @@ from moorage_agent.runner_base import (
     LONGEST_ID,
     OnLine,
     Pauses,
-    Runner,
     RunnerError,
     Stream,
     Unusable,
 )
 from moorage_agent.runner_command import CommandRunner
 from moorage_agent.runner_inference import InferenceRunner
+from moorage_agent.runner_set import Runner
 
 __all__ = ["KINDS", "RunnerError", "Streams", "runner_for"]
 

@@ -22,12 +22,12 @@ from moorage_agent.runner_base import (
     STARTING,
     OnLine,
     Pauses,
-    Runner,
     RunnerError,
     Stream,
     Unusable,
 )
 from moorage_agent.runner_processes import Child, Lines, Wake
+from moorage_agent.runner_set import Runner
 
 _STATUSES = (STARTING, RUNNING, PAUSED, RECONNECTING, ERROR, ENDED)
 _FIGURES = ("camera_fps", "inference_fps", "sharpness")

@@ -19,7 +19,6 @@ from moorage_agent.runner_base import (
     OnLine,
     Over,
     Pauses,
-    Runner,
     RunnerError,
     Stream,
     Unreachable,
@@ -29,6 +28,7 @@ from moorage_agent.runner_memory import Memory, Pipeline
 from moorage_agent.runner_pipelines import DEFAULT_SERVER, Gone, Pipelines, Refused
 from moorage_agent.runner_reports import Told, picture_in, summary_of, told_of
 from moorage_agent.runner_secrets import source_of
+from moorage_agent.runner_set import Runner
 
 # A pipeline's state is asked for often while it begins: one whose camera is not there is taken
 # away by the server within a second or two, and its reason with it.
