@@ -1,6 +1,7 @@
 """The built-in probe, against cameras on loopback: MJPEG over HTTP, RTSP, and video files."""
 
 import json
+import os
 import socket
 
 import pytest
@@ -8,7 +9,16 @@ import pytest
 from moorage_agent import pictures, probe_ffmpeg
 from moorage_agent.probe import ProbeRunner, one_picture
 from moorage_agent.runner_base import LARGEST_SNAPSHOT, Pauses, RunnerError, Unusable
-from support.streams import Heard, command_lines, state, until, until_status, zombies
+from support.streams import (
+    Heard,
+    alive,
+    children,
+    command_lines,
+    state,
+    until,
+    until_status,
+    zombies,
+)
 from support.video import (
     TINY_JPEG,
     Login,
@@ -305,11 +315,13 @@ def test_an_rtsp_stream_that_falls_silent_is_connected_anew(runner, video, monke
 
 def test_stop_ends_ffmpeg_whatever_it_does(runner, video):
     camera = RtspCamera(video)
+    before = set(children(os.getpid()))
     runner.start("cam", {"source": camera.url()})
     until_status(runner, "running")
+    [eye] = set(children(os.getpid())) - before
     runner.stop("cam")
     until_status(runner, "stopped")
-    assert not [line for line in command_lines() if "concat" in line and f"{camera.port}" in line]
+    assert not alive(eye)
     until(lambda: not camera._open)
     camera.close()
 

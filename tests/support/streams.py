@@ -53,18 +53,27 @@ def alive(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] != "Z"
 
 
-def zombies() -> list[int]:
-    """Return the children of this process that nobody waited for."""
+def _children(pid: int) -> list[tuple[int, str]]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        state_, parent = text.rpartition(")")[2].split()[:2]
-        if state_ == "Z" and int(parent) == os.getpid():
-            found.append(int(folder.name))
+        its_state, parent = text.rpartition(")")[2].split()[:2]
+        if int(parent) == pid:
+            found.append((int(folder.name), its_state))
     return found
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started itself."""
+    return [child for child, its_state in _children(pid) if its_state != "Z"]
+
+
+def zombies() -> list[int]:
+    """Return the children of this process that nobody waited for."""
+    return [child for child, its_state in _children(os.getpid()) if its_state == "Z"]
 
 
 def command_lines() -> list[str]:
