@@ -12,7 +12,7 @@ from moorage_agent.runner_choice import Streams, runner_for
 from moorage_agent.runner_secrets import Secrets, source_of
 from support.inference_server import FakeInferenceServer
 from support.streams import Heard, state, until, until_status, zombies
-from support.video import MjpegCamera
+from support.video import MjpegCamera, close_cameras
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,12 @@ def test_a_stream_gets_the_runner_that_it_names_or_else_that_fits(spec, kind):
 def test_a_runner_that_is_none_is_refused(runner):
     with pytest.raises(Unusable, match="inference, command, probe"):
         runner_for({"runner": runner})
+
+
+@pytest.fixture(autouse=True)
+def _cameras():
+    yield
+    close_cameras()
 
 
 @pytest.fixture

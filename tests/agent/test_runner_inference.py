@@ -13,10 +13,16 @@ from moorage_agent.runner_inference import InferenceRunner
 from moorage_agent.runner_reports import told_of
 from support.inference_server import ERROR, INFO, FakeInferenceServer, picture_output
 from support.streams import Heard, state, until, until_status
-from support.video import TINY_JPEG, MjpegCamera, unused_port
+from support.video import TINY_JPEG, MjpegCamera, close_cameras, unused_port
 
 PASSWORD = "p@ss-wörd"
 SOURCE = "rtsp://viewer:p%40ss-w%C3%B6rd@camera.invalid/live?key=hidden-too"
+
+
+@pytest.fixture(autouse=True)
+def _cameras():
+    yield
+    close_cameras()
 
 
 @pytest.fixture(autouse=True)

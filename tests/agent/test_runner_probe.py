@@ -25,6 +25,7 @@ from support.video import (
     MjpegCamera,
     RtspCamera,
     clip,
+    close_cameras,
     jpeg,
     needs_ffmpeg,
     unused_port,
@@ -33,6 +34,12 @@ from support.video import (
 PASSWORD = "p@ss:wörd/%41'?#1"
 QUOTED = "p%40ss%3Aw%C3%B6rd%2F%2541%27%3F%231"
 LOOKS = {"every_s": 0.2}
+
+
+@pytest.fixture(autouse=True)
+def _cameras():
+    yield
+    close_cameras()
 
 
 @pytest.fixture

@@ -6,7 +6,16 @@ import pytest
 
 from e2e.fleet import until
 from support.streams import alive, children, command_lines
-from support.video import Login, MjpegCamera, RtspCamera, clip, jpeg, needs_ffmpeg, unused_port
+from support.video import (
+    Login,
+    MjpegCamera,
+    RtspCamera,
+    clip,
+    close_cameras,
+    jpeg,
+    needs_ffmpeg,
+    unused_port,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -16,6 +25,12 @@ PASSWORD = "Opensesame-77"
 def stream(fleet, device_id, stream_id="cam"):
     found = fleet.ask("GET", f"/v1/devices/{device_id}/streams")["data"]
     return next(one for one in found if one["id"] == stream_id)
+
+
+@pytest.fixture(autouse=True)
+def _cameras():
+    yield
+    close_cameras()
 
 
 def seen(found):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -99,7 +99,11 @@ class Login:
 class _Listener:
     """Accepts connections and hands each to a thread; all end with it."""
 
+    # Those that no test closed yet, because it failed before.
+    left: ClassVar[list["_Listener"]] = []
+
     def __init__(self) -> None:
+        self.left.append(self)
         self.accepted = 0
         self._ended = threading.Event()
         self._open: set[socket.socket] = set()
@@ -113,6 +117,7 @@ class _Listener:
         raise NotImplementedError
 
     def close(self) -> None:
+        self.left.remove(self)
         self._ended.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -313,6 +318,12 @@ class RtspCamera(_Listener):
                         connection.sendall(b"$\0" + len(packet).to_bytes(2, "big") + packet)
                 except OSError:
                     self._players.pop(connection, None)
+
+
+def close_cameras() -> None:
+    """Close what a test that failed left open."""
+    while _Listener.left:
+        _Listener.left[-1].close()
 
 
 def unused_port() -> int:
