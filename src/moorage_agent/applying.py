@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from moorage_agent.applying_state import (
+    PREPARE,
     RESTART,
     RUNNING,
     STARTING,
@@ -125,14 +126,12 @@ def _on_observed(state: State, message: Observed) -> Decision:
     fresh = {
         name: seen
         for name, seen in message.seen.items()
-        if name not in state.busy and state.settled.get(name, -1.0) < message.asked_at
+        if not _is_changing(state, name, message.asked_at)
     }
     kept = {
         name: seen
         for name, seen in state.seen.items()
-        if seen.driver != message.driver
-        or name in state.busy
-        or state.settled.get(name, -1.0) >= message.asked_at
+        if seen.driver != message.driver or _is_changing(state, name, message.asked_at)
     }
     seen = {**kept, **fresh}
     since = {}
@@ -157,6 +156,11 @@ def _on_observed(state: State, message: Observed) -> Decision:
     )
 
 
+def _is_changing(state: State, name: str, asked_at: float) -> bool:
+    """Whether what was seen then of a unit may be old by now; preparing it changes nothing."""
+    return state.busy.get(name, PREPARE) != PREPARE or state.settled.get(name, -1.0) >= asked_at
+
+
 def _is_forgiven(seen: Optional[Seen], since: Optional[Tuple[str, float]], now: float) -> bool:
     running = seen is not None and seen.state == RUNNING and seen.health != UNHEALTHY
     return running and since is not None and now - since[1] >= FORGIVEN_AFTER_S
@@ -166,7 +170,9 @@ def _on_done(state: State, message: Done) -> Decision:
     effect = message.effect
     name = name_of(effect)
     busy = {other: what for other, what in state.busy.items() if other != name}
-    state = replace(state, busy=busy, settled={**state.settled, name: message.now})
+    state = replace(state, busy=busy)
+    if not isinstance(effect, Prepare):
+        state = replace(state, settled={**state.settled, name: message.now})
     effects: List[Effect] = []
     if isinstance(effect, Restart) and effect.command_id is not None:
         effects.append(Answer(effect.command_id, message.error))

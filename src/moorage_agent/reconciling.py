@@ -14,6 +14,7 @@ from moorage_agent.applying_state import (
     STOPPED,
     UNHEALTHY,
     Effect,
+    Memory,
     Prepare,
     Remove,
     Restart,
@@ -32,7 +33,7 @@ Decision = Tuple[State, List[Effect]]
 
 def onward(state: State, now: float) -> Decision:
     """Do what brings what runs nearer to the document in force."""
-    if state.memory.in_force() is None and state.memory.trying is None:
+    if state.memory == Memory():
         return state, []  # before there was any document there is nothing to hold things against
     trying = state.memory.trying
     proposing = trying is not None and trying.failure is None

@@ -96,7 +96,13 @@ def _judged(state: State, trying: Trying, now: float) -> Decision:
             return fail(state, "%s: %s" % (name, failure), {})
         waits = waits or not healthy
     extra = [name for name in state.seen if name not in state.units]
-    if not waits and not extra and not state.busy:
+    before = units_in(state.memory.good)
+    # What has to go may be there still while nobody has said what runs.
+    leaving = [
+        unit for name, unit in before.items() if _digest(state.units.get(name)) != unit.digest
+    ]
+    unheard = [unit for unit in leaving if unit.driver not in state.heard]
+    if not waits and not extra and not unheard and not state.busy:
         return take(state, Memory(good=trying.target, problem=state.memory.problem))
     return _out_of_time(state, now)
 
@@ -159,7 +165,8 @@ def _is_settled(state: State) -> bool:
         tried = unit.name in state.troubles or unit.driver in state.deaf
         if not tried and not is_right(state, unit.name):
             return False
-    return all(name in state.units or name in state.troubles for name in state.seen)
+    refused = [name for name, trouble in state.troubles.items() if trouble.error is not None]
+    return all(name in state.units or name in refused for name in state.seen)
 
 
 def _gone_back(state: State, trying: Trying) -> Decision:
