@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from cli.devices import asked, enrol, made
 from moorage.cli.owner.following import Seen
 from moorage.sdk import LogLine
+from sdk.wire import Refuse, Wire
 from support.devices import rfc3339
 
 WITHIN_S = 60
@@ -203,7 +204,25 @@ def test_a_device_deleted_meanwhile_ends_the_following_with_3(cli, follow):
     assert followed.process.wait(WITHIN_S) == 3
 
 
-def test_watch_shows_each_change_of_status(cli, follow):
+@pytest.fixture(params=["with a feed", "without a feed"])
+def served(request, cli):
+    """A server with a feed, and one that has none."""
+    if request.param == "with a feed":
+        yield cli
+        return
+    with Wire(cli.url) as wire:
+        problem = {"status": 404, "code": "not_found", "detail": "there is nothing at this address"}
+        kind = {"Content-Type": "application/problem+json"}
+        refusal = Refuse(404, kind, json.dumps(problem).encode())
+        wire.instead["/v1/stream"] = refusal
+        direct, cli.url = cli.url, wire.url
+        cli.login()
+        cli.url = direct
+        yield cli
+
+
+def test_watch_shows_each_change_of_status(served, follow):
+    cli = served
     box = made(cli, "watched", tags=["watch"])
     made(cli, "other")
     followed = follow("device", "watch", "--tag", "watch", "--every", "0.5", "--json")
@@ -282,3 +301,36 @@ def test_a_server_that_is_away_for_a_while_ends_no_following(cli, follow, own_se
     box.log("after")
     followed.until("after")
     assert followed.end() == 0
+
+
+def test_a_server_that_is_away_for_a_while_ends_no_watch(cli, follow, own_server):
+    server = own_server
+    cli.url, cli.key = server.base_url, server.bootstrap("away")["api_key"]
+    cli.login()
+    box = made(cli, "steady")
+    followed = follow("device", "watch", "steady", "--json")
+    while "watching" not in followed.process.stderr.readline():
+        assert followed.process.poll() is None
+    server.kill()
+    while "no answer" not in followed.process.stderr.readline():
+        assert followed.process.poll() is None
+    server.start()
+    box.send()
+    change = json.loads(followed.until("steady"))
+    assert (change["from"], change["to"], change["id"]) == ("never_seen", "online", box.id)
+    assert followed.end() == 0
+
+
+def test_a_watch_of_what_a_query_leaves_asks_again_and_again(cli, follow):
+    box = made(cli, "queried one")
+    followed = follow("device", "watch", "--query", "queried", "--every", "0.5", "--json")
+    while "watching" not in followed.process.stderr.readline():
+        assert followed.process.poll() is None
+    box.send()
+    assert json.loads(followed.until("queried"))["to"] == "online"
+    assert followed.end() == 0
+
+
+def test_a_watch_of_nothing_is_refused(cli):
+    cli.refused(3, "device", "watch", "nowhere")
+    cli.refused(3, "device", "watch", "dev_" + "0" * 24)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from moorage import sdk
-from moorage.sdk import config, devices, errors, running
+from moorage.sdk import config, devices, errors, feed, running, virtual
 from moorage.sdk import keys as keys_and_audit
 from moorage.sdk import server as server_and_workspaces
 from moorage.sdk.answers import Answer, refusal
@@ -194,6 +194,17 @@ def test_the_servers_public_key_is_read(fleet):
     assert sdk.encode(fleet.call(lambda c: c.server.key())) == told
 
 
+def test_a_virtual_device_is_made_driven_and_ended(fleet):
+    (made,) = fleet.call(lambda c: c.virtual_devices.create(name=f"played {fleet.kind}")).data
+    assert made.id in [one.id for one in fleet.rows(lambda c: c.virtual_devices.iterate())]
+    driven = fleet.call(lambda c: c.virtual_devices.drive(made.id, "fault", description="dirt"))
+    assert (made.faulty, driven.faulty) == (False, True)
+    assert fleet.call(lambda c: c.virtual_devices.get(made.id)).faulty
+    fleet.call(lambda c: c.virtual_devices.delete(made.id))
+    with pytest.raises(sdk.NotFound):
+        fleet.call(lambda c: c.virtual_devices.get(made.id))
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -294,16 +305,14 @@ PUBLIC_OR_FOR_DEVICES = {
     "/v1/openapi.json",
     "/v1/reports",
 }
-# A feed that stays open; whoever follows reads the lists.
-LEFT_OUT = {"/v1/stream"}
 
 
 def test_each_route_for_owners_can_be_asked_for(fleet):
     """The SDK names every fixed part of each path that the server documents."""
     paths = httpx.get(f"{fleet.url}/v1/openapi.json").json()["paths"]
-    parts = (devices, config, running, keys_and_audit, server_and_workspaces)
+    parts = (devices, config, feed, running, keys_and_audit, server_and_workspaces, virtual)
     source = "".join(map(inspect.getsource, parts))
     named = set(re.findall(r'"(?:/v1/)?([a-z-]+)"', source))
-    for path in paths.keys() - PUBLIC_OR_FOR_DEVICES - LEFT_OUT:
+    for path in paths.keys() - PUBLIC_OR_FOR_DEVICES:
         fixed = {part for part in path.split("/")[2:] if not part.startswith("{")}
         assert fixed <= named, path

@@ -31,6 +31,8 @@ class Wire:
     plan: deque[Any] = field(default_factory=deque)
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
+    # Answers by path, whatever the plan says.
+    instead: dict[str, Refuse] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         wire = self
@@ -43,7 +45,7 @@ class Wire:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 wire.seen.append((self.command, self.path, headers))
-                step = wire.plan.popleft() if wire.plan else PASS
+                step = wire.instead.get(self.path) or (wire.plan.popleft() if wire.plan else PASS)
                 self.close_connection = True
                 if step == CUT:
                     return

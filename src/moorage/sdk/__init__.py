@@ -28,6 +28,7 @@ from moorage.sdk.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from moorage.sdk.feed import Message
 from moorage.sdk.models import (
     Applied,
     Attempt,
@@ -52,6 +53,8 @@ from moorage.sdk.models import (
     Sample,
     Service,
     Stream,
+    VirtualDevice,
+    VirtualDevicesMade,
 )
 from moorage.sdk.models_access import (
     ApiKey,
@@ -93,6 +96,7 @@ __all__ = [
     "InstallToken",
     "Invalid",
     "LogLine",
+    "Message",
     "MissingScope",
     "Moorage",
     "MoorageError",
@@ -120,6 +124,8 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnexpectedAnswer",
+    "VirtualDevice",
+    "VirtualDevicesMade",
     "Workspace",
     "WorkspaceMade",
     "encode",

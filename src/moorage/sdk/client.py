@@ -1,5 +1,6 @@
 """The two clients. All they have in common is written once, in the resources."""
 
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -9,9 +10,12 @@ from moorage.sdk.answers import Retries
 from moorage.sdk.config import DeviceConfig, WorkspaceConfig
 from moorage.sdk.devices import Devices
 from moorage.sdk.drivers import AsyncDriver, SyncDriver, options
+from moorage.sdk.feed import Message
 from moorage.sdk.keys import Audit, Keys, ProvisioningTokens
+from moorage.sdk.requests import query_of
 from moorage.sdk.running import Commands, Streams
 from moorage.sdk.server import Server, Workspaces
+from moorage.sdk.virtual import VirtualDevices
 
 TIMEOUT_S = 30.0
 
@@ -54,6 +58,7 @@ class Moorage:
         self.audit: Audit[SyncDriver] = Audit(self._driver)
         self.workspaces: Workspaces[SyncDriver] = Workspaces(self._driver)
         self.server: Server[SyncDriver] = Server(self._driver)
+        self.virtual_devices: VirtualDevices[SyncDriver] = VirtualDevices(self._driver)
 
     def __repr__(self) -> str:
         return f"Moorage({self.url!r})"
@@ -68,6 +73,24 @@ class Moorage:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def stream(
+        self,
+        device_id: str | None = None,
+        *,
+        after: str | None = None,
+        lost: Callable[[str], None] | None = None,
+    ) -> Iterator[Message]:
+        """Follow what happens in the workspace, from now on or from a message's id (``after``).
+
+        With ``device_id`` that device's log lines come too, but those that were an hour old when
+        they came; the list has them. It goes on until you stop: a server that is away is waited
+        for (``lost`` is called with the reason when a gap begins), what happened meanwhile is told
+        then, and nothing twice; after a gap comes another ``hello``.
+
+        Raises as any call does when it cannot be opened at first, and when it is refused later.
+        """
+        return self._driver.follow(query_of(device=device_id), after=after, lost=lost)
 
     def close(self) -> None:
         """Close the connections."""
@@ -114,6 +137,7 @@ class AsyncMoorage:
         self.audit: Audit[AsyncDriver] = Audit(self._driver)
         self.workspaces: Workspaces[AsyncDriver] = Workspaces(self._driver)
         self.server: Server[AsyncDriver] = Server(self._driver)
+        self.virtual_devices: VirtualDevices[AsyncDriver] = VirtualDevices(self._driver)
 
     def __repr__(self) -> str:
         return f"AsyncMoorage({self.url!r})"
@@ -128,6 +152,24 @@ class AsyncMoorage:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def stream(
+        self,
+        device_id: str | None = None,
+        *,
+        after: str | None = None,
+        lost: Callable[[str], None] | None = None,
+    ) -> AsyncIterator[Message]:
+        """Follow what happens in the workspace, from now on or from a message's id (``after``).
+
+        With ``device_id`` that device's log lines come too, but those that were an hour old when
+        they came; the list has them. It goes on until you stop: a server that is away is waited
+        for (``lost`` is called with the reason when a gap begins), what happened meanwhile is told
+        then, and nothing twice; after a gap comes another ``hello``.
+
+        Raises as any call does when it cannot be opened at first, and when it is refused later.
+        """
+        return self._driver.follow(query_of(device=device_id), after=after, lost=lost)
 
     async def close(self) -> None:
         """Close the connections."""

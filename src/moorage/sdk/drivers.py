@@ -11,12 +11,18 @@ import httpx
 from moorage.sdk.answers import Answer, Retries
 from moorage.sdk.conversation import Failure, Outcome, Pause, Step, conversation
 from moorage.sdk.errors import UnexpectedAnswer
-from moorage.sdk.requests import Listing, Page, Request
+from moorage.sdk.feed import Following, Message
+from moorage.sdk.requests import Listing, Page, Query, Request
 
 T = TypeVar("T")
 
 # In these the request never left this machine.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+_CONNECT_S = 10.0
+# A feed that is open says something every 15 seconds.
+_SILENCE_S = 45.0
 
 
 class Bearer(httpx.Auth):
@@ -126,6 +132,23 @@ class SyncDriver:
         """Return a list to iterate."""
         return Pages(self, listing)
 
+    def follow(self, query: Query, **how: Any) -> Iterator[Message]:
+        """Yield messages of the feed, for as long as anybody listens. Raises MoorageError."""
+        following = Following(query, self._retries, **how)
+        while True:
+            outcome: Outcome = None
+            try:
+                with self._client.stream(**_feed(following)) as response:
+                    if _opened(following, response):
+                        for chunk in response.iter_bytes():
+                            yield from following.heard(chunk)
+                    else:
+                        response.read()
+                        outcome = _answer(response)
+            except httpx.TransportError as error:
+                outcome = _failure(error)
+            time.sleep(following.ended(outcome))
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -164,6 +187,24 @@ class AsyncDriver:
     def iterate(self, listing: Listing[T]) -> AsyncPages[T]:
         """Return a list to iterate."""
         return AsyncPages(self, listing)
+
+    async def follow(self, query: Query, **how: Any) -> AsyncIterator[Message]:
+        """Yield messages of the feed, for as long as anybody listens. Raises MoorageError."""
+        following = Following(query, self._retries, **how)
+        while True:
+            outcome: Outcome = None
+            try:
+                async with self._client.stream(**_feed(following)) as response:
+                    if _opened(following, response):
+                        async for chunk in response.aiter_bytes():
+                            for message in following.heard(chunk):
+                                yield message
+                    else:
+                        await response.aread()
+                        outcome = _answer(response)
+            except httpx.TransportError as error:
+                outcome = _failure(error)
+            await asyncio.sleep(following.ended(outcome))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -221,6 +262,22 @@ def _parts(request: Request[Any]) -> dict[str, Any]:
         "json": request.body,
         "headers": dict(request.headers),
     }
+
+
+def _feed(following: Following) -> dict[str, Any]:
+    request = following.request()
+    timeout = httpx.Timeout(_CONNECT_S, read=_SILENCE_S)
+    return {
+        "method": request.method,
+        "url": request.path,
+        "params": request.query or None,
+        "headers": dict(request.headers),
+        "timeout": timeout,
+    }
+
+
+def _opened(following: Following, response: httpx.Response) -> bool:
+    return following.opened(response.status_code, response.headers.get("content-type", ""))
 
 
 def _answer(response: httpx.Response) -> Answer:

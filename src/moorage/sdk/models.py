@@ -318,3 +318,26 @@ class ReportRecord:
     digest: str
     chain: str | None = None
     received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualDevice:
+    """A device that the server plays; the device of the same id has the rest."""
+
+    id: str
+    name: str
+    profile: str
+    seed: int
+    slot: int
+    online: bool
+    faulty: bool
+    status: str
+    live_mode: bool = True
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualDevicesMade:
+    """Virtual devices just made."""
+
+    data: tuple[VirtualDevice, ...]

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from moorage import sdk
-from moorage.cli.owner import output
+from moorage.cli.owner import output, watching
 from moorage.cli.owner.outcomes import Exit, Refused
 from moorage.cli.owner.session import connected, device_id
 from moorage.cli.owner.text import time_text
@@ -200,9 +200,27 @@ def watch(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    """Print each change of a device's status: of those named, or of all that the filters leave."""
+    """Print each change of a device's status: of those named, or of all that the filters leave.
+
+    The server's feed says when there is one to look at. Where there is no feed, and with a query,
+    which only the server can answer, all are looked at again and again.
+    """
+
+    def began(known: Mapping[str, sdk.Device]) -> None:
+        if not known and ids:
+            raise Refused("there is no such device", Exit.NOT_FOUND)
+        _summary(known)
+
+    def changed(before: Mapping[str, sdk.Device], now: Mapping[str, sdk.Device]) -> None:
+        for change in _changes(before, now):
+            _print_change(change, as_json=as_json)
+
     with connected(profile) as client, ended_by_hand():
         ids = {device_id(client, one) for one in named}
+        if filters.get("q") is None and watching.watch(
+            profile, ids, filters, timeout_s, began=began, changed=changed
+        ):
+            return
         asking = Asking(every_s, timeout_s)
 
         def look() -> dict[str, sdk.Device]:
@@ -212,14 +230,11 @@ def watch(
             return {one.id: one for one in chosen if one is not None}
 
         known = look()
-        if not known and ids:
-            raise Refused("there is no such device", Exit.NOT_FOUND)
-        _summary(known)
+        began(known)
         while asking.pause():
             now = asking.ask(look)
             if now is not None:
-                for change in _changes(known, now):
-                    _print_change(change, as_json=as_json)
+                changed(known, now)
                 known = now
 
 

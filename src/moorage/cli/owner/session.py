@@ -39,6 +39,20 @@ def client_of(profile: profiles.Profile) -> sdk.Moorage:
         raise usage(str(error)) from None
 
 
+def async_client(profile: str | None) -> sdk.AsyncMoorage:
+    """Make a client for asyncio of a profile.
+
+    Raises:
+        Refused: there is no such profile, or what it holds cannot be right.
+
+    """
+    _, found = profiles.chosen(profile)
+    try:
+        return sdk.AsyncMoorage(found.url, found.key, ca_file=found.ca_file)
+    except ValueError as error:
+        raise usage(str(error)) from None
+
+
 def is_device_id(text: str) -> bool:
     """Whether the text has the form of a device's id."""
     return _DEVICE_ID.fullmatch(text) is not None

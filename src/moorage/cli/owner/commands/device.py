@@ -243,7 +243,11 @@ def watch(
     json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
-    """Show each change of status until Ctrl-C; with --json one object a line."""
+    """Show each change of status until Ctrl-C; with --json one object a line.
+
+    The server says when there is one; where it has no feed, and with --query, it is asked --every
+    so often.
+    """
     from moorage.cli.owner import following
     from moorage.cli.owner.text import seconds
 
