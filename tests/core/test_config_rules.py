@@ -175,7 +175,10 @@ def test_no_secret_is_left_in_a_masked_document():
             "web": {"environment_variables": {"A": "hush", "B": "hush"}, "image": "web:1"},
             "odd": {"environment_variables": ["A=hush"]},
         },
-        "streams": {"s": {"source": {"url": "rtsp://me:hush@cam/1"}, "note": "see a://b:hush@c."}},
+        "streams": {
+            "s": {"source": {"url": "rtsp://me:hush@cam/1"}, "note": "see a://b:hush@c."},
+            "own": {"source": "http://cam/?pwd=hush", "environment": {"A": "hush"}},
+        },
     }
     shown = masked(document)
     assert "hush" not in str(shown)

@@ -159,6 +159,10 @@ def test_nesting_ends_at_32():
         ("see http://me@a/ and https://you:x@b.", "see http://a/ and https://b."),
         ("http://plain/path@home", "http://plain/path@home"),
         ("mail me@example.com", "mail me@example.com"),
+        ("http://cam/live?user=me&pwd=hush&x=1", "http://cam/live?user=me&pwd=********&x=1"),
+        ("http://cam/?Token=hush#top", "http://cam/?Token=********#top"),
+        ("http://cam/?stoken=1", "http://cam/?stoken=1"),
+        ("a" * 50_000, "a" * 50_000),
         ("", ""),
     ],
 )

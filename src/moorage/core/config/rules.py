@@ -110,18 +110,25 @@ def changed_pointers(before: Document, after: Document, at: str = "") -> list[st
 def masked(document: Document) -> dict[str, Any]:
     """Return a document whose secrets cannot be read from it.
 
-    Masked are environment variables of services, values under names that say they are secrets, and
-    userinfo in URLs.
+    Masked are environment variables of services and streams, values under names that say they are
+    secrets, and secrets in URLs.
     """
     shown: dict[str, Any] = _masked(document)
-    services = shown.get("services")
-    for service in services.values() if isinstance(services, Mapping) else ():
-        variables = service.get("environment_variables") if isinstance(service, dict) else None
-        if isinstance(variables, Mapping):
-            service["environment_variables"] = dict.fromkeys(variables, MASK)
-        elif variables:
-            service["environment_variables"] = MASK
+    for part in ("services", "streams"):
+        entries = shown.get(part)
+        for entry in entries.values() if isinstance(entries, Mapping) else ():
+            if isinstance(entry, dict):
+                _mask_variables(entry)
     return shown
+
+
+def _mask_variables(entry: dict[str, Any]) -> None:
+    for name in ("environment_variables", "environment"):
+        variables = entry.get(name)
+        if isinstance(variables, Mapping):
+            entry[name] = dict.fromkeys(variables, MASK)
+        elif variables:
+            entry[name] = MASK
 
 
 def _masked(value: Any) -> Any:
