@@ -195,13 +195,16 @@ class Applier:
     # --- what is seen
 
     def _watch(self, driver: Driver) -> None:
+        said = None
         while not self._ended.is_set():
             asked_at = clock.now().steady
             try:
                 seen = driver.seen()
             except Exception as error:  # noqa: BLE001 - a watcher that dies would be blind for ever
                 seen = None
-                log.debug("cannot see what %s runs: %s", driver.name, error)
+                if said != str(error):
+                    said = str(error)
+                    log.debug("cannot see what %s runs: %s", driver.name, error)
             if not self._ended.is_set():
                 self._deliver(Observed(clock.now().steady, asked_at, driver.name, seen))
             self._measure(driver)

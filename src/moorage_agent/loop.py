@@ -81,7 +81,7 @@ class Agent:
         self._runner = Runner(store, collector, why_no_restart=why_no_restart)
         self._streams = local.streams(folder, collector)
         self._applier = Applier(
-            store, local.drivers(folder, collector), self._streams, self._inbox.put
+            store, local.drivers(store, folder, collector), self._streams, self._inbox.put
         )
         self._proposed_key = ""
         self._under_way: Dict[str, Waiting] = {}
