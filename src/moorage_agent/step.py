@@ -75,8 +75,9 @@ class State:
 
     ``server_ahead_s`` is the server's time less the steady clock, once the server told its time;
     ``told_revision`` which config it wants to see here, once it said so. ``asks`` is whether to
-    wait at the server for commands; ``asked_at`` when something was asked last. ``config`` is what
-    ``applying`` goes by.
+    wait at the server for commands; ``asked_at`` when something was asked last. ``behind``: a
+    report was due while an earlier one was on its way, and follows as soon as that is settled.
+    ``config`` is what ``applying`` goes by.
     """
 
     interval_s: float
@@ -87,6 +88,7 @@ class State:
     told_revision: Optional[int] = None
     asks: bool = True
     asked_at: float = 0.0
+    behind: bool = False
     config: applying_state.State = field(default_factory=applying_state.State)
 
 
@@ -138,14 +140,17 @@ def _on_tick(state: State, tick: Tick) -> Decision:
     if due:
         # Samples are taken on time whether or not the network is there.
         effects.append(Measure())
-        state = replace(state, next_report_at=_next_due(state, tick.now))
+        state = replace(state, next_report_at=_next_due(state, tick.now), behind=True)
     for name in (LIVE, BACKFILL) if tick.enrolled else ():
         lane = state.lanes[name]
         if lane.in_flight or tick.now < lane.not_before:
             continue
         if tick.waiting.get(name):
             effects.append(Send(name))
-        elif (name == LIVE and (due or tick.urgent)) or (name == BACKFILL and tick.backlog):
+        elif name == LIVE and (state.behind or tick.urgent):
+            effects.append(Compose(name))
+            state = replace(state, behind=False)
+        elif name == BACKFILL and tick.backlog:
             effects.append(Compose(name))
         else:
             continue

@@ -36,6 +36,16 @@ def test_samples_are_taken_on_time_while_a_report_hangs():
     assert effects == [step.Measure()]
 
 
+def test_what_was_due_while_an_earlier_report_was_on_its_way_follows_it_at_once():
+    state, effects = step.step(step.State(interval_s=30), tick(0, waiting=[LIVE]))
+    assert step.Compose(LIVE) not in effects  # left by an earlier run, it goes first
+    state, _ = step.step(state, step.Acknowledged(LIVE, 1, 30))
+    state, effects = step.step(state, tick(1))
+    assert effects == [step.Compose(LIVE)]
+    state, _ = step.step(state, step.Acknowledged(LIVE, 2, 30))
+    assert step.step(state, tick(2))[1] == []
+
+
 def test_only_one_report_of_a_lane_is_under_way():
     state, effects = step.step(step.State(interval_s=30), tick(0, waiting=[LIVE]))
     assert step.Send(LIVE) in effects
