@@ -75,6 +75,6 @@ def statuses_of(
 
 
 def takes_any_text(operation) -> bool:
-    """Whether nothing is asked for that could be malformed: text in the path, or a body of bytes."""
+    """Whether nothing that is asked for can be malformed: text in a path, a body of bytes."""
     bodies = [body for body in operation.body if "json" in body.media_type]
     return not bodies and not list(operation.query)
