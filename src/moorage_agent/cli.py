@@ -14,8 +14,9 @@ from typing import IO, Any, Dict, List, Optional, Tuple
 
 from moorage_agent import __version__, facts, keytext, offline, restart
 from moorage_agent.enrol import NotEnrolled, Pending, Trust, enrol, is_enrolled, pending, set_up
+from moorage_agent.local import data_folder
 from moorage_agent.logs import Collector, configure
-from moorage_agent.loop import Agent, data_folder
+from moorage_agent.loop import Agent
 from moorage_agent.store import Store
 from moorage_agent.transport import Transport
 

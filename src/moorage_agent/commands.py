@@ -1,15 +1,17 @@
 """What may be asked of this device, and doing it.
 
 A command is run once. What it leaves is committed together with the note that it ran; only what
-cannot be undone by a rollback, ending this process, is noted before.
+cannot be undone by a rollback, or takes a while, is noted before.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from moorage_agent import __version__, clock, facts
+from moorage_agent.later import REBOOT, Finished, Later
 from moorage_agent.logs import Collector, log
 from moorage_agent.messages import Command
 from moorage_agent.outbox import Row
@@ -28,10 +30,19 @@ class Runner:
     """Runs the commands of one agent."""
 
     def __init__(
-        self, store: Store, collector: Collector, *, why_no_restart: Callable[[], Optional[str]]
+        self,
+        store: Store,
+        collector: Collector,
+        *,
+        boot_id: str,
+        later: Optional[Later] = None,
+        why_no_restart: Callable[[], Optional[str]],
     ) -> None:
         """Keep the parts; ``why_no_restart`` says what stands against ending this process."""
         self._store = store
+        self._boot_id = boot_id
+        self._later = later
+        self._finished: Deque[Finished] = deque()
         self._collector = collector
         self._why_no_restart = why_no_restart
         self._started = clock.now().steady
@@ -48,6 +59,8 @@ class Runner:
         for command_id, kind in self._store.results.begun():
             if kind == RESTART:
                 outcome = Outcome({"agent_version": __version__, "restarted": True})
+            elif kind == REBOOT and self._store.get("reboot_of_boot") not in (None, self._boot_id):
+                outcome = Outcome({"rebooted": True})
             else:
                 outcome = Outcome(
                     {},
@@ -59,7 +72,8 @@ class Runner:
     def give_up_restart(self, reason: str) -> None:
         """Answer restarts that were begun and did not come about."""
         for command_id, kind in self._store.results.begun():
-            self._store.finish(command_id, kind, Outcome({}, reason), [])
+            if kind == RESTART:
+                self._store.finish(command_id, kind, Outcome({}, reason), [])
 
     def run(self, command: Command, *, expired: bool, again: bool) -> bool:
         """Do what is asked unless it is known; return whether this process is to be restarted.
@@ -84,6 +98,12 @@ class Runner:
                 self._store.results.begin(command.id, command.kind)
                 return True
             outcome = Outcome({}, reason)
+        elif self._later is not None and command.kind in self._later.kinds:
+            reason = self._later.why_not(command)
+            if reason is None:
+                self._begin(self._later, command)
+                return False
+            outcome = Outcome({}, reason)
         else:
             outcome, rows, after = self._outcome(command)
         self._store.finish(command.id, command.kind, outcome, rows)
@@ -92,6 +112,25 @@ class Runner:
             log.warning("command %s failed: %s", command.id, outcome.error)
         return False
 
+    def _begin(self, later: Later, command: Command) -> None:
+        if command.kind == REBOOT:
+            self._store.put(reboot_of_boot=self._boot_id)
+        self._store.results.begin(command.id, command.kind)
+        later.begin(command)
+
+    def finished(self, finished: Finished) -> None:
+        """Take in what came of a command that took a while; ``go_on`` writes it down."""
+        self._finished.append(finished)
+
+    def go_on(self) -> None:
+        """Write down what is finished. Raises sqlite3.OperationalError: it stays for later."""
+        while self._finished:
+            command, outcome = self._finished[0]
+            self._store.finish(command.id, command.kind, outcome, [])
+            self._finished.popleft()
+            if outcome.error is not None:
+                log.warning("command %s failed: %s", command.id, outcome.error)
+
     def is_new(self, command: Command) -> bool:
         """Whether the command was neither run nor begun."""
         return self._store.results.state_of(command.id) is None
@@ -99,7 +138,8 @@ class Runner:
     def _outcome(self, command: Command) -> Done:
         work = self._kinds.get(command.kind)
         if work is None:
-            known = ", ".join([*self._kinds, RESTART])
+            later = [] if self._later is None else list(self._later.kinds)
+            known = ", ".join([*self._kinds, RESTART, *later])
             text = "agent %s cannot do %r; it can do %s" % (__version__, command.kind, known)
             return Outcome({}, text), [], _nothing
         try:

@@ -64,6 +64,13 @@ def _problem(document: Any, digest: str) -> Optional[str]:
         return "the document cannot be written as JSON: %s" % type(error).__name__
     if seen != digest:
         return "the document is not the one its digest names; it is %s" % seen
+    return problem_of(document)
+
+
+def problem_of(document: Any) -> Optional[str]:
+    """Return why a document cannot be applied, whatever the device has; None: it can be."""
+    if not isinstance(document, dict):
+        return "the document is not an object"
     wrong = [name for name in _PARTS if not isinstance(document.get(name), dict)]
     if wrong:
         return "/%s is not an object" % wrong[0]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import uuid
-from typing import List
+from typing import List, Optional
 
 from moorage_agent.containers import Containers
 from moorage_agent.drivers import Driver
@@ -30,3 +33,28 @@ def drivers(store: Store, folder: str, collector: Collector) -> List[Driver]:
 def streams(folder: str, collector: Collector) -> Streams:
     """Return what runs streams on this device."""
     return Streams(collector.line, folder=folder)
+
+
+def reboot_command() -> Optional[List[str]]:
+    """Return how this machine is rebooted, or None where its owner has not allowed it.
+
+    MOORAGE_ALLOW_REBOOT=1 allows it; MOORAGE_REBOOT_COMMAND names another command.
+    """
+    if os.environ.get("MOORAGE_ALLOW_REBOOT") not in ("1", "true", "yes"):
+        return None
+    told = shlex.split(os.environ.get("MOORAGE_REBOOT_COMMAND", ""))
+    if told:
+        return told
+    return ["systemctl", "reboot"] if shutil.which("systemctl") else ["/sbin/reboot"]
+
+
+def data_folder(chosen: Optional[str]) -> str:
+    """Return the folder of the store: as chosen, by MOORAGE_AGENT_DIR, or by who runs this."""
+    if chosen:
+        return os.path.abspath(chosen)
+    named = os.environ.get("MOORAGE_AGENT_DIR")
+    if named:
+        return os.path.abspath(named)
+    if os.geteuid() == 0:
+        return "/var/lib/moorage-agent"
+    return os.path.expanduser("~/.local/share/moorage-agent")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import platform
 import queue
 import random
 import sqlite3
-import uuid
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from moorage_agent import (
     __version__,
@@ -19,19 +17,19 @@ from moorage_agent import (
     bodies,
     clock,
     config,
-    facts,
     keytext,
     local,
     messages,
     step,
 )
-from moorage_agent import configs as told_configs
 from moorage_agent import enrol as enrolling
 from moorage_agent.applier import Applier
 from moorage_agent.commands import Runner
+from moorage_agent.keeping import Keeper
+from moorage_agent.later import Device, Finished, Later
 from moorage_agent.logs import Collector, log, set_level
 from moorage_agent.messages import BACKFILL, CONTROL, LIVE
-from moorage_agent.outbox import Row
+from moorage_agent.reporter import Reporter
 from moorage_agent.sender import Request, Sender
 from moorage_agent.store import Store, Waiting
 from moorage_agent.telemetry import Probe
@@ -41,11 +39,9 @@ _WAKE_EVERY_S = 0.5
 _TIDY_EVERY_S = 600.0
 # Something to measure over, so that the first report has figures already.
 _FIRST_AFTER_S = 1.0
-_JUMP_S = 2.0
 # Rows older than so many intervals are history and go by the backfill lane.
 _PAST_INTERVALS = 3
 _PAST_LEAST_S = 90.0
-_MOST_UNSAVED = 1000
 # How long the server may hold an answer back; less than the transport waits for one.
 _WAIT_S = 25
 
@@ -76,20 +72,31 @@ class Agent:
         self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in messages.LANES}
         self._probe = Probe(folder)
-        self._facts = facts.Teller(folder)
-        self._configs = told_configs.Teller(store.configs)
-        self._runner = Runner(store, collector, why_no_restart=why_no_restart)
         self._streams = local.streams(folder, collector)
-        self._applier = Applier(
-            store, local.drivers(store, folder, collector), self._streams, self._inbox.put
+        drivers = local.drivers(store, folder, collector)
+        self._applier = Applier(store, drivers, self._streams, self._inbox.put)
+        self._reporter = Reporter(store, folder, self._applier, boot_id=boot_id)
+        self._keeper = Keeper(store, self._on_disk_failure)
+        device = Device(
+            folder,
+            self._streams,
+            drivers,
+            state=lambda: self._state.config,
+            transport=transport,
+            key=lambda: store.get("key"),
+            deliver=self._inbox.put,
+            reboot_command=local.reboot_command(),
+        )
+        self._runner = Runner(
+            store,
+            collector,
+            boot_id=boot_id,
+            later=Later(device),
+            why_no_restart=why_no_restart,
         )
         self._proposed_key = ""
         self._under_way: Dict[str, Waiting] = {}
-        self._unsaved: List[Row] = []
-        self._disk_fails = False
         self._urgent = False
-        self._composed = False
-        self._wall_offset: Optional[float] = None
         self._tidied_at: Optional[float] = None
         self._stopping = False
         # Why the last attempt came to nothing, if it did; whether the key is another one by now;
@@ -140,13 +147,13 @@ class Agent:
                 try:
                     self._heed(self._tick())
                 except sqlite3.OperationalError as error:
-                    self._on_disk_failure(error)
+                    self._keeper.failed(error)
                 self._wait_for_answers()
                 if once and (self.failure or self._is_done()):
                     return
         finally:
             self._applier.close()
-            self._keep(self._collector.take(ending=True))
+            self._keeper.keep(self._collector.take(ending=True))
             for sender in self._senders.values():
                 sender.end()
 
@@ -157,7 +164,7 @@ class Agent:
 
     def delivered(self) -> bool:
         """Whether a live report of this run has arrived, and none waits."""
-        return self._composed and self._store.first_waiting(LIVE) is None
+        return self._reporter.composed and self._store.first_waiting(LIVE) is None
 
     def _is_done(self) -> bool:
         if not self.delivered() or self._store.results.waits():
@@ -166,59 +173,29 @@ class Agent:
             return True
         if applying.is_applying(self._state.config) or not self._applier.is_settled():
             return False
+        if self._store.results.begun():
+            return False
         settled = self._state.told_revision in (None, self._store.configs.settled_revision())
-        return settled and self._configs.is_there()
+        return settled and self._reporter.has_told_config()
+
+    def _on_disk_failure(self, text: str) -> None:
+        self.failure = text
 
     def _begin(self) -> None:
         log.info("agent %s started on %s", __version__, platform.node())
-        self._happened("agent.started", "the agent started", {"agent_version": __version__})
+        self._keeper.happened("agent.started", "the agent started", {"agent_version": __version__})
         # The clock may have been set since the agent ran last, in this same boot.
         self._store.mend(clock.now())
         self._runner.resume()
         self._honour_config()
         self._applier.begin()
 
-    def _happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
-        row = {
-            "id": str(uuid.uuid4()),
-            "event": event,
-            "entity_type": "device",
-            "description": description,
-            "metadata": metadata,
-        }
-        self._keep([("events", clock.now(), row)])
-
-    # --- what the disk must hold
-
-    def _keep(self, rows: List[Row]) -> None:
-        """Commit rows, with those that an earlier failure left; a full disk costs the oldest."""
-        self._unsaved += rows
-        if not self._unsaved:
-            return
-        try:
-            self._store.add(self._unsaved)
-        except sqlite3.OperationalError as error:
-            del self._unsaved[:-_MOST_UNSAVED]
-            self._on_disk_failure(error)
-            return
-        self._unsaved = []
-        if self._disk_fails:
-            self._disk_fails = False
-            log.warning("the store can be written again")
-
-    def _on_disk_failure(self, error: Exception) -> None:
-        """Say it once, and go on: nobody shall have to visit a box because its disk was full."""
-        self.failure = "the store cannot be used: %s" % error
-        if not self._disk_fails:
-            self._disk_fails = True
-            log.error("%s", self.failure)
-
     # --- from the world to step
 
     def _tick(self) -> messages.Tick:
         now = clock.now()
-        self._watch_clock(now)
-        self._keep(self._collector.take())
+        self._urgent |= self._keeper.watch_clock(now)
+        self._keeper.keep(self._collector.take())
         if self._stored_identity() != self._identity:
             self._on_other_identity()
         if self._tidied_at is None or now.steady - self._tidied_at > _TIDY_EVERY_S:
@@ -245,17 +222,6 @@ class Agent:
         self.enrolled_anew = True
         self._stopping = True
 
-    def _watch_clock(self, now: clock.Instant) -> None:
-        offset = now.wall - now.steady
-        before, self._wall_offset = self._wall_offset, offset
-        if before is None or abs(offset - before) <= _JUMP_S:
-            return
-        self._store.mend(now)
-        seconds = round(offset - before, 3)
-        log.warning("the clock was set by %+.1f s; times not yet reported are mended", seconds)
-        self._happened("agent.clock_jumped", "the device's clock was set", {"seconds": seconds})
-        self._urgent = True
-
     def _wait_for_answers(self) -> None:
         try:
             arrived = self._inbox.get(timeout=_WAKE_EVERY_S)
@@ -263,6 +229,9 @@ class Agent:
             return
         if isinstance(arrived, applying_state.MESSAGES):
             self._heed(arrived)
+        elif isinstance(arrived, Finished):
+            self._runner.finished(arrived)
+            self._go_on()
         elif arrived is not None:
             lane, about, outcome = arrived
             self._heed(self._message(lane, about, outcome))
@@ -296,18 +265,23 @@ class Agent:
             try:
                 self._carry_out(effect)
             except sqlite3.OperationalError as error:
-                self._on_disk_failure(error)
+                self._keeper.failed(error)
                 lane = getattr(effect, "lane", None)
                 if lane is not None:
                     # As if it had not been answered: what is on the disk is what counts.
                     failed = messages.Failed(lane, clock.now().steady, str(error), random.random())
                     self._state, _ = step.step(self._state, failed)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what is owed to the disk, in order; what the disk refuses is tried again."""
         try:
+            self._runner.go_on()
             if self._applier.go_on(self._state.config):
                 self._honour_config()
                 self._urgent = True
         except sqlite3.OperationalError as error:
-            self._on_disk_failure(error)
+            self._keeper.failed(error)
 
     def _note_failure(self, message: step.AnyMessage) -> None:
         if getattr(message, "lane", None) == CONTROL and self._store.get("key") is not None:
@@ -323,10 +297,20 @@ class Agent:
         self._ways[type(effect)](effect, clock.now())
 
     def _measure(self, _effect: messages.Measure, now: clock.Instant) -> None:
-        self._keep([("telemetry", now, self._probe.sample())])
+        self._keeper.keep([("telemetry", now, self._probe.sample())])
 
     def _compose_and_send(self, effect: messages.Compose, now: clock.Instant) -> None:
-        self._send(effect.lane, self._compose(effect.lane, now))
+        lane = effect.lane
+        waiting = self._reporter.compose(
+            lane,
+            self._state.config,
+            now,
+            past_before=self._past_before(now),
+            address=self._senders[LIVE].local_address(),
+        )
+        if lane == LIVE:
+            self._urgent = self._reporter.left_behind  # what had to stay behind follows at once
+        self._send(lane, waiting)
 
     def _send_again(self, effect: messages.Send, _now: clock.Instant) -> None:
         waiting = self._store.first_waiting(effect.lane)
@@ -340,39 +324,6 @@ class Agent:
 
     def _retire(self, _effect: messages.Stop, _now: clock.Instant) -> None:
         self._store.put(retired="yes", last_error="the device was deleted on the server")
-
-    def _compose(self, lane: str, now: clock.Instant) -> Waiting:
-        head: Dict[str, Any] = {"sent_at": clock.rfc3339(now.wall), "boot_id": self._boot_id}
-        uptime_s = facts.uptime_s()
-        if uptime_s is not None:
-            head["uptime_s"] = uptime_s
-        only: Optional[str] = None
-        if lane == LIVE and self._store.results.has_refused():
-            only = "commands"
-        elif lane == LIVE:
-            told, alone = self._facts.tell(now.steady, self._senders[LIVE].local_address())
-            only = "facts" if alone else None
-            if told is not None:
-                head["facts"] = told
-            if not alone:
-                head.update(self._running())
-        waiting = self._store.compose(
-            lane, head, now, past_before=self._past_before(now), only=only
-        )
-        if lane == LIVE:
-            self._composed = True
-            self._urgent = only is not None  # what had to stay behind follows at once
-        return waiting
-
-    def _running(self) -> Dict[str, Any]:
-        """Return what a live report says of the config and of what runs by it."""
-        config_state = self._configs.tell()
-        parts = {
-            "config": config_state,
-            "services": self._applier.services(self._state.config, again=config_state is not None),
-            "streams": self._applier.streams(again=config_state is not None),
-        }
-        return {name: part for name, part in parts.items() if part is not None}
 
     def _send(self, lane: str, waiting: Waiting) -> None:
         at = bodies.device_time(waiting.composed, clock.now(), self._boot_id)
@@ -398,8 +349,7 @@ class Agent:
         self._store.acknowledge(self._under_way[lane], now, interval_s=self._state.interval_s)
         self.failure = None
         if lane == LIVE:
-            self._facts.acknowledged()
-            self._configs.acknowledged()
+            self._reporter.acknowledged()
 
     def _run(self, effect: messages.Run, _now: clock.Instant) -> None:
         if self.restart_asked:
@@ -460,17 +410,4 @@ class Agent:
             self.failure = "the server refuses an empty report: %s" % effect.detail
             log.error("%s", self.failure)
         if effect.lane == LIVE:
-            self._facts.refused(now.steady)
-            self._configs.refused()
-
-
-def data_folder(chosen: Optional[str]) -> str:
-    """Return the folder of the store: as chosen, by MOORAGE_AGENT_DIR, or by who runs this."""
-    if chosen:
-        return os.path.abspath(chosen)
-    named = os.environ.get("MOORAGE_AGENT_DIR")
-    if named:
-        return os.path.abspath(named)
-    if os.geteuid() == 0:
-        return "/var/lib/moorage-agent"
-    return os.path.expanduser("~/.local/share/moorage-agent")
+            self._reporter.refused(now)

@@ -95,7 +95,7 @@ class Transport:
         return self.request("POST", path, body, headers or {})
 
     def request(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
-        """Send a request, with a JSON body if there is any; return whatever was answered.
+        """Send a request; return whatever was answered. A body is JSON unless headers say else.
 
         Raises:
             Unreachable: no whole answer came.
@@ -103,8 +103,8 @@ class Transport:
         """
         sent = {"Accept": "application/json", **headers}
         if body:
-            sent["Content-Type"] = "application/json"
-        if len(body) >= _GZIP_FROM_BYTES:
+            sent.setdefault("Content-Type", "application/json")
+        if len(body) >= _GZIP_FROM_BYTES and sent["Content-Type"] == "application/json":
             body = gzip.compress(body, 6)
             sent["Content-Encoding"] = "gzip"
         if time.monotonic() - self._used_at > _KEPT_FOR_S:

@@ -1,0 +1,74 @@
+"""Getting rows to the disk whatever the disk and the clock do meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from typing import Any, Callable, Dict, List, Optional
+
+from moorage_agent import clock
+from moorage_agent.logs import log
+from moorage_agent.outbox import Row
+from moorage_agent.store import Store
+
+_JUMP_S = 2.0
+_MOST_UNSAVED = 1000
+
+
+class Keeper:
+    """Keeps rows, those of a disk that failed for a while too, at the times they have by now."""
+
+    def __init__(self, store: Store, on_failure: Callable[[str], None]) -> None:
+        """``on_failure`` is told each time that the disk fails."""
+        self._store = store
+        self._on_failure = on_failure
+        self._unsaved: List[Row] = []
+        self._disk_fails = False
+        self._wall_offset: Optional[float] = None
+
+    def keep(self, rows: List[Row]) -> None:
+        """Commit rows, with those that an earlier failure left; a full disk costs the oldest."""
+        self._unsaved += rows
+        if not self._unsaved:
+            return
+        try:
+            self._store.add(self._unsaved)
+        except sqlite3.OperationalError as error:
+            del self._unsaved[:-_MOST_UNSAVED]
+            self.failed(error)
+            return
+        self._unsaved = []
+        if self._disk_fails:
+            self._disk_fails = False
+            log.warning("the store can be written again")
+
+    def failed(self, error: Exception) -> None:
+        """Say it once, and go on: nobody shall have to visit a box because its disk was full."""
+        text = "the store cannot be used: %s" % error
+        self._on_failure(text)
+        if not self._disk_fails:
+            self._disk_fails = True
+            log.error("%s", text)
+
+    def happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
+        """Keep an event of this device."""
+        row = {
+            "id": str(uuid.uuid4()),
+            "event": event,
+            "entity_type": "device",
+            "description": description,
+            "metadata": metadata,
+        }
+        self.keep([("events", clock.now(), row)])
+
+    def watch_clock(self, now: clock.Instant) -> bool:
+        """Mend what is kept when the clock was set; return whether it was."""
+        offset = now.wall - now.steady
+        before, self._wall_offset = self._wall_offset, offset
+        if before is None or abs(offset - before) <= _JUMP_S:
+            return False
+        self._store.mend(now)
+        seconds = round(offset - before, 3)
+        log.warning("the clock was set by %+.1f s; times not yet reported are mended", seconds)
+        self.happened("agent.clock_jumped", "the device's clock was set", {"seconds": seconds})
+        return True
