@@ -17,6 +17,7 @@ from moorage_agent import (
     bodies,
     clock,
     config,
+    journal,
     keytext,
     local,
     messages,
@@ -75,6 +76,7 @@ class Agent:
         self._streams = local.streams(folder, collector)
         drivers = local.drivers(store, folder, collector)
         self._applier = Applier(store, drivers, self._streams, self._inbox.put)
+        self._journal = journal.Journal(folder, collector.line)
         self._reporter = Reporter(store, folder, self._applier, boot_id=boot_id)
         self._keeper = Keeper(store, self._on_disk_failure)
         device = Device(
@@ -152,6 +154,7 @@ class Agent:
                 if once and (self.failure or self._is_done()):
                     return
         finally:
+            self._journal.close()
             self._applier.close()
             self._keeper.keep(self._collector.take(ending=True))
             for sender in self._senders.values():
@@ -387,6 +390,7 @@ class Agent:
         document = self._store.configs.document()
         if document is not None:
             set_level(self._collector, config.level_of(document))
+            self._journal.want(journal.wanted(document["config"]))
 
     def _resolve_fork(self, fork: messages.ResolveFork, _now: clock.Instant) -> None:
         if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
