@@ -1,11 +1,14 @@
 """A service from an owner's PATCH to what runs on the device, with a real server and agent."""
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from e2e.fleet import until
+from support import docker
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -75,3 +78,38 @@ def test_an_agent_killed_while_it_changes_services_ends_up_with_the_last_ones(fl
     reaches(fleet, device_id, view["revision"], "applied")
     agent.stop()
     assert running(starts)[-1] == "v4"
+
+
+def test_a_container_runs_as_its_owner_says_and_goes_back_when_it_cannot(
+    fleet, tmp_path, monkeypatch
+):
+    folder = Path(tempfile.mkdtemp(prefix="moorage-docker-"))
+    engine = docker.started(folder)
+    try:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
+        image = engine.import_busybox("1")
+        agent, device_id = fleet.agent()
+        agent.start()
+        entry = {"image": image, "command": "sleep 600", "stable_s": 1, "stop_after_s": 0}
+        good = change(fleet, device_id, services={"app": entry})
+        reaches(fleet, device_id, good["revision"], "applied")
+        # It is killed in the middle of a change that cannot end well.
+        bad = change(fleet, device_id, services={"app": {"command": "sh -c 'exit 3'"}})
+        until(lambda: "exit 3" in commands(engine), "the new container is there")
+        agent.kill()
+        agent.start()
+        told = reaches(fleet, device_id, bad["revision"], "failed")
+        assert "exit code 3" in told["error"]
+        until(lambda: commands(engine) == "sleep 600", "the container of before runs again")
+        # What runs outlives the agent.
+        agent.stop()
+        assert commands(engine) == "sleep 600"
+    finally:
+        engine.remove_all()
+        engine.stop()
+        shutil.rmtree(folder)
+
+
+def commands(engine):
+    found = engine.engine.call("GET", "/containers/json", query={"all": 1})
+    return " ".join(one["Command"] for one in found)
