@@ -8,8 +8,9 @@ from typing import Any, Callable, Dict, List, Optional
 
 from moorage_agent import clock
 from moorage_agent.logs import log
+from moorage_agent.messages import ResolveFork, SetAside
 from moorage_agent.outbox import Row
-from moorage_agent.store import Store
+from moorage_agent.store import Store, Waiting
 
 _JUMP_S = 2.0
 _MOST_UNSAVED = 1000
@@ -72,3 +73,27 @@ class Keeper:
         log.warning("the clock was set by %+.1f s; times not yet reported are mended", seconds)
         self.happened("agent.clock_jumped", "the device's clock was set", {"seconds": seconds})
         return True
+
+    def resolve_fork(self, fork: ResolveFork, _now: clock.Instant) -> None:
+        """Make ready to go on after the server told another history than ours."""
+        if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
+            log.warning(
+                "the server was set back to report %d; sending again from there", fork.sequence
+            )
+        else:
+            log.warning(
+                "the server has another history of this store: this disk was set back or copied. "
+                "Going on as a new store"
+            )
+
+    def set_aside(self, waiting: Waiting, effect: SetAside, now: clock.Instant) -> None:
+        """Put a body nobody will take out of the way, for people to look at."""
+        if self._store.set_aside(waiting, effect.status, effect.detail, now):
+            log.error(
+                "the server cannot take report %d (%d: %s); set aside, its place goes emptied",
+                *(waiting.sequence, effect.status, effect.detail),
+            )
+        else:
+            text = "the server refuses an empty report: %s" % effect.detail
+            self._on_failure(text)
+            log.error("%s", text)

@@ -112,7 +112,7 @@ class Agent:
             messages.Compose: self._compose_and_send,
             messages.Send: self._send_again,
             messages.Settle: self._settle,
-            messages.ResolveFork: self._resolve_fork,
+            messages.ResolveFork: self._keeper.resolve_fork,
             messages.SetAside: self._set_aside,
             messages.Run: self._run,
             messages.Wait: self._wait,
@@ -392,26 +392,7 @@ class Agent:
             set_level(self._collector, config.level_of(document))
             self._journal.want(journal.wanted(document["config"]))
 
-    def _resolve_fork(self, fork: messages.ResolveFork, _now: clock.Instant) -> None:
-        if self._store.resolve_fork(fork.lane, fork.sequence, fork.chain):
-            log.warning(
-                "the server was set back to report %d; sending again from there", fork.sequence
-            )
-        else:
-            log.warning(
-                "the server has another history of this store: this disk was set back or copied. "
-                "Going on as a new store"
-            )
-
     def _set_aside(self, effect: messages.SetAside, now: clock.Instant) -> None:
-        waiting = self._under_way[effect.lane]
-        if self._store.set_aside(waiting, effect.status, effect.detail, now):
-            log.error(
-                "the server cannot take report %d (%d: %s); set aside, its place goes emptied",
-                *(waiting.sequence, effect.status, effect.detail),
-            )
-        else:
-            self.failure = "the server refuses an empty report: %s" % effect.detail
-            log.error("%s", self.failure)
+        self._keeper.set_aside(self._under_way[effect.lane], effect, now)
         if effect.lane == LIVE:
             self._reporter.refused(now)

@@ -113,7 +113,6 @@ def _container(entry: Dict[str, Any], at: str) -> Dict[str, Any]:
     return {
         "image": reference(_text(entry, "image", at) or "", _text(entry, "tag", at), at),
         "image_file": _text(entry, "image_file", at),
-        "automatic_updates": _flag(entry, "automatic_updates", at),
         "command": _command(entry, "command", at),
         "entrypoint": _command(entry, "entrypoint", at),
         "volumes": _volumes(entry.get("volumes"), at),
