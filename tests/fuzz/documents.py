@@ -2,9 +2,10 @@
 
 import os
 from typing import Any
+from urllib.parse import unquote
 
 import requests
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -14,6 +15,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from moorage.core.workspaces import RESERVED_SLUGS
 
 # More where time is no matter.
 EXAMPLES = 15 if os.environ.get("STRICT") else 8
@@ -57,6 +60,9 @@ def statuses_of(
             suppress_health_check=list(HealthCheck),
         )
         def answer_is_documented(case) -> None:
+            # What begins with an address of another API is that one's to answer.
+            slug = unquote(str((case.path_parameters or {}).get("workspace", "")))
+            assume(slug.strip("/").split("/")[0] not in RESERVED_SLUGS)
             response = case.call_and_validate(
                 base_url=base_url,
                 session=session,
