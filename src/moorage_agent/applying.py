@@ -124,7 +124,7 @@ def _on_observed(state: State, message: Observed) -> Decision:
     if message.seen is None:
         return replace(state, deaf=state.deaf | driver), []
     fresh = {
-        name: seen
+        name: _with_reason(state, name, seen, message.now)
         for name, seen in message.seen.items()
         if not _is_changing(state, name, message.asked_at)
     }
@@ -154,6 +154,15 @@ def _on_observed(state: State, message: Observed) -> Decision:
         ),
         [],
     )
+
+
+def _with_reason(state: State, name: str, seen: Seen, now: float) -> Seen:
+    """Keep for a while why a unit ended that was restarted since: its driver forgets it."""
+    before, since = state.seen.get(name), state.since.get(name)
+    if before is None or before.digest != seen.digest or seen.error is not None:
+        return seen
+    recent = since is not None and now - since[1] < FORGIVEN_AFTER_S
+    return seen._replace(error=before.error) if recent and seen.restarts else seen
 
 
 def _is_changing(state: State, name: str, asked_at: float) -> bool:
