@@ -111,3 +111,23 @@ def test_it_stands_beside_the_other_words_of_a_devices_config(cli):
     assert done.returncode == 1
     (got,) = box.send()["commands"]
     assert got["kind"] == "plan"
+
+
+@pytest.mark.parametrize(("would_apply", "code"), [(True, 0), (False, 1)])
+def test_what_our_agent_answers_is_said_in_sentences_and_decides(cli, would_apply, code):
+    box = made(cli, f"ours {code}")
+    result = {
+        "would_apply": would_apply,
+        "effects": [
+            {"do": "start", "service": "web", "image": "nginx:1"},
+            {"do": "stop_stream", "stream": "door"},
+        ],
+        "obstacles": [{"service": "web", "kind": "port_taken", "detail": "port 80 is taken"}],
+    }
+    ended, out, _, _ = answered(cli, box, result)
+    assert ended == code
+    assert out.splitlines() == [
+        "would: start web (nginx:1)",
+        "would: stop stream door",
+        "problem: web: port 80 is taken",
+    ]

@@ -86,10 +86,10 @@ async def test_what_is_wanted_is_pending_then_ready_and_says_so(db, owner, devic
     assert await written(db, environments.record_made, device.device_id, MADE)
     async with db.read() as tx:
         found = await environments.find(tx, device.device_id)
-        states = await environments.states(tx, [device.device_id, "dev_other"])
+        many = await environments.find_many(tx, [device.device_id, "dev_other"])
     assert (found.state, found.endpoint_id, found.edge_key) == (State.READY, 5, EDGE_KEY)
     assert found.error is None
-    assert states == {device.device_id: State.READY}
+    assert {one: shown.state for one, shown in many.items()} == {device.device_id: State.READY}
     said = await events_of(db, owner, device)
     assert [one.event for one in said] == ["environment.ready"]
     assert said[0].metadata == {"endpoint_id": 5}

@@ -43,7 +43,8 @@ class DeviceConfig(Resource[D]):
     def plan(self, device_id: str, patch: Json) -> Request[Command]:
         """Ask the device what a patch would do to it, and change nothing.
 
-        Once the command succeeded its ``result`` says it: ``effects`` and ``problems``, sentences.
+        Once the command succeeded its ``result`` says it: ``effects``, ``obstacles`` and
+        ``would_apply``.
 
         Raises Invalid (naming the path), NotFound, MissingScope (``command:send`` is needed too).
         """

@@ -9,6 +9,9 @@ from moorage.cli.owner.following import Asking
 from moorage.cli.owner.outcomes import Exit
 from moorage.cli.owner.session import connected, device_id
 
+# What our agent calls them, and what others may.
+_PROBLEMS = ("obstacles", "problems")
+
 
 def plan(profile: str | None, named: str, patch: str, asking: Asking, *, as_json: bool) -> Exit:
     """Print what the device would do and what would stop it; FAILED if something would.
@@ -24,16 +27,23 @@ def plan(profile: str | None, named: str, patch: str, asking: Asking, *, as_json
         device = device_id(client, named)
         sent = client.config.plan(device, wanted)
         done = sending.wait_for(client, device, sent, asking)
-    effects, problems = (_sentences(done.result, part) for part in ("effects", "problems"))
+    effects = _sentences(done.result, "effects")
+    problems = [one for part in _PROBLEMS for one in _sentences(done.result, part) or []]
     if as_json:
         output.emit(done)
     elif done.state != "succeeded" or effects is None:
         sending.show(done, as_json=False)
         output.note("the device did not say what it would do")
     else:
-        _show(effects, problems or [])
+        _show(effects, problems)
     known = done.state == "succeeded" and effects is not None
-    return Exit.FAILED if problems or not known else Exit.OK
+    return Exit.OK if known and _would_apply(done.result, problems) else Exit.FAILED
+
+
+def _would_apply(result: Any, problems: list[str]) -> bool:
+    """Whether nothing stops it: a camera out of reach is told, but is the stream's own trouble."""
+    said = result.get("would_apply") if isinstance(result, dict) else None
+    return said if isinstance(said, bool) else not problems
 
 
 def _text_of(patch: str) -> str:
@@ -50,7 +60,20 @@ def _sentences(result: Any, part: str) -> list[str] | None:
     found = result.get(part) if isinstance(result, dict) else None
     if not isinstance(found, list):
         return None
-    return [one if isinstance(one, str) else output.compact(one) for one in found]
+    return [_sentence(one) for one in found]
+
+
+def _sentence(one: Any) -> str:
+    """Say an effect (``do`` to a service or stream) or an obstacle (``detail``) of our agent's."""
+    if isinstance(one, str):
+        return one
+    about = one.get("service") or one.get("stream") if isinstance(one, dict) else None
+    if isinstance(about, str) and isinstance(one.get("do"), str):
+        image = f" ({one['image']})" if one.get("image") else ""
+        return f"{one['do'].replace('_', ' ')} {about}{image}"
+    if isinstance(one, dict) and isinstance(one.get("detail"), str):
+        return f"{about}: {one['detail']}" if about else str(one["detail"])
+    return output.compact(one)
 
 
 def _show(effects: list[str], problems: list[str]) -> None:

@@ -27,7 +27,6 @@ from moorage.core.environments.service import (
     renew,
     reserve,
     retry_refused,
-    states,
     want,
 )
 
@@ -57,6 +56,5 @@ __all__ = [
     "renew",
     "reserve",
     "retry_refused",
-    "states",
     "want",
 ]

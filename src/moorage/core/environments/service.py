@@ -137,11 +137,6 @@ async def find_many(tx: Tx, device_ids: Sequence[str]) -> dict[str, Environment]
     return await store.find_many(tx, device_ids) if device_ids else {}
 
 
-async def states(tx: Tx, device_ids: Sequence[str]) -> dict[str, State]:
-    """Return where the environments of devices stand, by device; those without are left out."""
-    return await store.states(tx, device_ids) if device_ids else {}
-
-
 async def hand_over(tx: Tx, device_ids: Sequence[str]) -> dict[str, str]:
     """Return the keys to join with of those devices that wait for one; each is given once."""
     given = {}

@@ -53,16 +53,6 @@ async def find(tx: Tx, device_id: str) -> Environment | None:
     return None if row is None else _environment(tx, row)
 
 
-async def states(tx: Tx, device_ids: Sequence[str]) -> dict[str, State]:
-    """States by device, of those that have one."""
-    rows = await tx.rows(
-        sa.select(_environments.c.device_id, _environments.c.state).where(
-            _environments.c.device_id.in_(device_ids)
-        )
-    )
-    return {row.device_id: State(row.state) for row in rows}
-
-
 async def find_many(tx: Tx, device_ids: Sequence[str]) -> dict[str, Environment]:
     """By device, of those that have one."""
     rows = await tx.rows(sa.select(_environments).where(_environments.c.device_id.in_(device_ids)))
