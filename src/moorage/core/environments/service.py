@@ -10,6 +10,7 @@ from moorage.core import audit, events
 from moorage.core.caller import Caller, DeviceRef
 from moorage.core.environments import rules, store
 from moorage.core.environments.model import Environment, Made, State
+from moorage.core.errors import DomainError, Kind
 from moorage.storage import Tx
 
 # Announced when something is to be removed; what is to be made waits for whoever asked.
@@ -130,6 +131,20 @@ async def record_failure(tx: Tx, device_id: str, error: str, *, refused: bool) -
 async def find(tx: Tx, device_id: str) -> Environment | None:
     """Return the environment of a device, or None when it has none."""
     return await store.find(tx, device_id)
+
+
+async def endpoint_of(tx: Tx, device: DeviceRef) -> int:
+    """Return the manager's number for a device's environment.
+
+    Raises:
+        DomainError: ``conflict`` when there is none, or it is not ready.
+
+    """
+    found = await store.find(tx, device.device_id)
+    if found is None or found.state is not State.READY or found.endpoint_id is None:
+        stands = "has no environment" if found is None else f"has an environment, {found.state}"
+        raise DomainError(Kind.CONFLICT, "environment_not_ready", f"this device {stands}")
+    return found.endpoint_id
 
 
 async def find_many(tx: Tx, device_ids: Sequence[str]) -> dict[str, Environment]:

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from moorage.core import audit, devices, environments
 from moorage.core.caller import Caller, Scope
 from moorage.core.devices import Device
-from moorage.core.environments import Access, Environment, State
+from moorage.core.environments import Access
 from moorage.core.errors import DomainError, Kind
 from moorage.dialects.acusight.auth import Sessions
 from moorage.dialects.common import EnvironmentProxy, Services
@@ -43,7 +43,7 @@ def router(services: Services, sessions: Sessions) -> APIRouter:
             access = proxy.classify(request.method, inside)
             caller.require(_SCOPES[access])
             device = await devices.get_by_any_id(tx, caller, device_id)
-            endpoint_id = await _endpoint(tx, device)
+            endpoint_id = await environments.endpoint_of(tx, device.ref)
             # Before the call and committed: who reached in is known whatever came of it.
             await _audit(tx, caller, device, f"{request.method} {inside}", access)
         answer = await proxy.stream(
@@ -84,19 +84,6 @@ def _path_inside(request: Request) -> str:
             Kind.INVALID, "path_invalid", "the path holds an encoded slash; write it out"
         )
     return unquote(inside)
-
-
-async def _endpoint(tx: Tx, device: Device) -> int:
-    found: Environment | None = await environments.find(tx, device.id)
-    if found is None or found.state is not State.READY or found.endpoint_id is None:
-        raise DomainError(
-            Kind.CONFLICT,
-            "environment_not_ready",
-            "this device has no environment in Portainer"
-            if found is None
-            else f"this device's environment in Portainer is {found.state}",
-        )
-    return found.endpoint_id
 
 
 async def _audit(tx: Tx, caller: Caller, device: Device, call: str, access: Access) -> None:
