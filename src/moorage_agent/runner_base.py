@@ -212,24 +212,29 @@ class Stream:
         if self.ending.is_set():
             return
         if self.paused and not self.works_paused():
-            self._changed.wait()
+            self._idle()
             return
         try:
             self.work()
         except Over:
             self.told(ENDED)
-            self._changed.wait()
+            self._idle()
         except Unusable as error:
             self._trouble(ERROR, str(error))
-            self._changed.wait()
+            self._idle()
         except RunnerError as error:
             unreachable = isinstance(error, Unreachable)
             self._trouble(RECONNECTING if unreachable else ERROR, str(error))
-            self._changed.wait(self.pauses.after(self._failures))
+            self._idle(self.pauses.after(self._failures))
         except Exception as error:  # noqa: BLE001 - one stream must not be lost without a word
             log.debug("stream %s", self.id, exc_info=True)
             self._trouble(ERROR, "an error in the agent: %s" % type(error).__name__)
-            self._changed.wait(self.pauses.after(self._failures))
+            self._idle(self.pauses.after(self._failures))
+
+    def _idle(self, seconds: Optional[float] = None) -> None:
+        """Wait for a change; not once it is to end, for ``rest`` may have taken note of that."""
+        if not self.ending.is_set():
+            self._changed.wait(seconds)
 
     def works_paused(self) -> bool:
         """Whether ``work`` goes on while it is paused."""

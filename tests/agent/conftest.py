@@ -1,5 +1,7 @@
 """A fake server, and an agent enrolled with it."""
 
+import threading
+
 import pytest
 
 from agent.fake_server import FakeServer
@@ -11,6 +13,15 @@ def _no_proxy(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_stream_is_left():
+    yield
+    left = [one for one in threading.enumerate() if one.name.startswith("stream-")]
+    for one in left:
+        one.join(10)
+    assert not [one for one in left if one.is_alive()], "a stream goes on after its test"
 
 
 @pytest.fixture

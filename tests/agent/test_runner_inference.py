@@ -238,6 +238,7 @@ def test_a_server_that_does_not_run_is_waited_for(runner, server):
     assert f"127.0.0.1:{port} does not run" in told["error"]
     late = FakeInferenceServer(port)
     until_status(runner, "running")
+    runner.close()
     late.close()
 
 
@@ -383,12 +384,10 @@ def test_a_picture_of_a_result_is_held_to_the_bound(runner, server, monkeypatch,
 
 
 def killed(runner):
-    """Leave a runner as a kill would: its threads go on for nobody, its pipelines too."""
+    """Leave a runner as a kill would: its threads are gone, and nothing was put in order."""
     for stream in runner._streams.values():
-        stream._pipeline = None
-        stream.ending.set()
-        stream.notify()
-        stream.join(10)
+        stream.finish = lambda: None
+    runner.close()
 
 
 def test_the_next_process_takes_over_what_a_killed_one_left(heard, server, tmp_path):
