@@ -157,6 +157,8 @@ async def test_rolling_back_is_a_new_revision_as_the_old_one_was(db, owner):
         ({"config": {"report_interval_s": True}}, "/config/report_interval_s"),
         ({"config": {"report_interval_s": "30"}}, "/config/report_interval_s"),
         ({"config": {"log_level": "loud"}}, "/config/log_level"),
+        ({"config": {"agent_updates": "daily"}}, "/config/agent_updates"),
+        ({"config": {"agent_updates": True}}, "/config/agent_updates"),
         ({"config": None}, "/config"),
         ({"config": []}, "/config"),
         ({"services": {"a/b": "no object"}}, "/services/a~1b"),

@@ -67,7 +67,7 @@ def create_app(
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/docs/{name}.json", document),
-            Route("/install/moorage-agent.pyz", agent),
+            Route(provisioning.AGENT_PATH, agent),
         ],
         exception_handlers={HTTPException: refuse},
     )

@@ -10,10 +10,12 @@ from moorage.core.errors import invalid
 _STREAM_KINDS = ("pause_stream", "resume_stream", "terminate_stream", "trigger_stream")
 SNAPSHOT = "snapshot"
 PLAN = "plan"
+UPDATE_AGENT = "update_agent"
 KINDS = (
     "ping",
     "collect_logs",
     "restart_agent",
+    UPDATE_AGENT,
     "restart_service",
     "reboot",
     SNAPSHOT,
@@ -46,5 +48,15 @@ def check(kind: str, arguments: Mapping[str, Any], expires_in: timedelta) -> Non
         raise invalid(f"/arguments/{needed}", f"{kind} needs the argument {needed}, a text")
     if kind == PLAN and not isinstance(arguments.get("document"), dict):
         raise invalid("/arguments/document", "plan needs the argument document, an object")
+    if kind == UPDATE_AGENT:
+        _check_update(arguments)
     if not SHORTEST_EXPIRY <= expires_in <= LONGEST_EXPIRY:
         raise invalid("/expires_in_s", "a command lives from 5 seconds to 30 days")
+
+
+def _check_update(arguments: Mapping[str, Any]) -> None:
+    version, downgrade = arguments.get("version"), arguments.get("downgrade", False)
+    if version is not None and not (isinstance(version, str) and version):
+        raise invalid("/arguments/version", "version is the one to update to, a text such as 1.4.0")
+    if not isinstance(downgrade, bool):
+        raise invalid("/arguments/downgrade", "downgrade is true or false")

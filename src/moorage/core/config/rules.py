@@ -22,6 +22,7 @@ BASE_DEFAULT: Document = {
 SHORTEST_INTERVAL_S = 5
 LONGEST_INTERVAL_S = 86_400
 LARGEST_DOCUMENT = 256 * 1024
+_AGENT_UPDATES = ("manual", "automatic")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -188,6 +189,8 @@ def check_document(document: Document) -> None:
     level = document["config"].get("log_level", "info")
     if level not in _LOG_LEVELS:
         raise invalid("/config/log_level", f"log_level is one of {', '.join(_LOG_LEVELS)}")
+    if document["config"].get("agent_updates", "manual") not in _AGENT_UPDATES:
+        raise invalid("/config/agent_updates", "agent_updates is manual or automatic")
 
 
 def _check_unmasked(value: Any, pointer: str) -> None:

@@ -1,8 +1,10 @@
 """How a device comes to be, gets its first key, and ends; the installer that brings the agent."""
 
+from moorage.core.provisioning.agent_release import AgentRelease, agent_release
 from moorage.core.provisioning.attempts import list_attempts, note_attempt, purge_attempts
 from moorage.core.provisioning.enrolment import check_install_token, enroll
 from moorage.core.provisioning.installer import (
+    AGENT_PATH,
     ServerAddress,
     Zipapp,
     agent_zipapp,
@@ -27,7 +29,6 @@ from moorage.core.provisioning.newcomers import (
     provision,
     reserve_environment,
 )
-from moorage.core.provisioning.offline import Signer
 from moorage.core.provisioning.rules import Asked, check_asked, first_layer
 from moorage.core.provisioning.service import (
     new_install_token,
@@ -47,9 +48,12 @@ from moorage.core.provisioning.tokens import (
     list_tokens,
     revoke_token,
 )
+from moorage.kit.signedtext import Signer
 
 __all__ = [
+    "AGENT_PATH",
     "DEVICE_EXISTS",
+    "AgentRelease",
     "Asked",
     "Attempt",
     "Enrolled",
@@ -64,6 +68,7 @@ __all__ = [
     "ServerAddress",
     "Signer",
     "Zipapp",
+    "agent_release",
     "agent_zipapp",
     "check_asked",
     "check_install_token",

@@ -12,6 +12,8 @@ from importlib.resources.abc import Traversable
 
 from moorage.kit.url import plain_url
 
+# Where the server has the file, below its address; it stands in the installer as well.
+AGENT_PATH = "/install/moorage-agent.pyz"
 _SHEBANG = b"#!/usr/bin/env python3\n"
 # The oldest time a zip file can hold: the same bytes whenever and wherever it is built.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -19,16 +21,18 @@ _UNIX = 3
 _MAIN = b"import sys\n\nfrom moorage_agent.cli import main\n\nsys.exit(main())\n"
 _INSTALL_PREFIX = "inst_"
 _TOKEN = re.compile(r"(?:inst|apt)_[0-9a-f]{48}")
+_VERSION = re.compile(r'^__version__ = "([^"\n]+)"$', re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REFUSAL = re.compile(r"[^A-Za-z0-9 .,;:()_-]")
 
 
 @dataclass(frozen=True)
 class Zipapp:
-    """The agent's file; ``sha256`` in hex."""
+    """The agent's file and the version it says it is; ``sha256`` in hex."""
 
     content: bytes
     sha256: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,23 @@ def agent_zipapp() -> Zipapp:
     buffer.write(_SHEBANG)
     # Stored, not deflated: builds of zlib differ in their output, and two servers behind one
     # address must agree on the digest that stands in the installer.
+    sources = _sources()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, source in [*_sources(), ("__main__.py", _MAIN)]:
+        for name, source in [*sources, ("__main__.py", _MAIN)]:
             member = zipfile.ZipInfo(name, _TIME)
             member.create_system = _UNIX
             member.external_attr = 0o644 << 16
             archive.writestr(member, source)
     content = buffer.getvalue()
-    return Zipapp(content, hashlib.sha256(content).hexdigest())
+    return Zipapp(content, hashlib.sha256(content).hexdigest(), _version(dict(sources)))
+
+
+def _version(sources: dict[str, bytes]) -> str:
+    """Return the version as the agent's own source says it: it shares no code with the server."""
+    found = _VERSION.search(sources["moorage_agent/__init__.py"].decode())
+    if found is None:
+        raise RuntimeError("the installed agent's source names no version")
+    return found.group(1)
 
 
 def _sources() -> list[tuple[str, bytes]]:

@@ -1,12 +1,9 @@
 """The signed payload that a device without a network is set up with (QR code, USB stick)."""
 
-import base64
-import json
-from typing import Protocol
-
 from moorage.core.caller import DeviceRef
 from moorage.core.errors import invalid
 from moorage.core.provisioning.model import InstallToken, OfflinePayload
+from moorage.kit.signedtext import Signer, signed_text
 from moorage.storage import Tx
 
 _MARK = "MRG1"
@@ -14,14 +11,6 @@ _MARK = "MRG1"
 _LONGEST = 1000
 # The name is for whoever holds the device in hand; all of it comes when it is online.
 _LONGEST_NAME = 64
-
-
-class Signer(Protocol):
-    """The server's signing key (Ed25519)."""
-
-    def sign(self, data: bytes, /) -> bytes:
-        """Return the signature, 64 bytes."""
-        ...
 
 
 def sign_payload(  # noqa: PLR0913 - the parts of a payload
@@ -50,9 +39,7 @@ def sign_payload(  # noqa: PLR0913 - the parts of a payload
         "issued_at": int(tx.now.timestamp()),
         "expires_at": int(token.expires_at.timestamp()),
     }
-    compact = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    signed = f"{_MARK}.{_base64url(compact.encode())}"
-    text = f"{signed}.{_base64url(signer.sign(signed.encode('ascii')))}"
+    text = signed_text(_MARK, document, signer)
     if len(text) >= _LONGEST:
         raise invalid(
             "/server",
@@ -60,7 +47,3 @@ def sign_payload(  # noqa: PLR0913 - the parts of a payload
             "give the server a shorter public URL",
         )
     return OfflinePayload(text, document, token.expires_at)
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

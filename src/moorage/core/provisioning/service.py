@@ -16,8 +16,9 @@ from moorage.core.provisioning.model import (
     OfflinePayload,
     Registered,
 )
-from moorage.core.provisioning.offline import Signer, sign_payload
+from moorage.core.provisioning.offline import sign_payload
 from moorage.kit.ids import new_id, new_key_text
+from moorage.kit.signedtext import Signer
 from moorage.storage import Tx
 
 DEFAULT_EXPIRY = timedelta(minutes=10)

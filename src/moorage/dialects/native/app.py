@@ -21,6 +21,7 @@ from moorage.dialects.common import (
 )
 from moorage.dialects.native import (
     docs,
+    routes_agent,
     routes_audit,
     routes_config,
     routes_devices,
@@ -41,6 +42,7 @@ from moorage.dialects.native.reports import PATH, ReportsRoute
 from moorage.dialects.native.scopes import NEEDS, PUBLIC
 
 _PARTS = (
+    routes_agent,
     routes_enroll,
     routes_devices,
     routes_history,

@@ -19,6 +19,7 @@ NEEDS: Mapping[tuple[str, str], Needs] = {
     ("POST", "/v1/enroll"): PUBLIC,
     ("POST", "/v1/reports"): DEVICE_KEY,
     ("GET", "/v1/config"): DEVICE_KEY,
+    ("GET", "/v1/agent"): DEVICE_KEY,
     ("GET", "/v1/devices"): Scope.DEVICE_READ,
     ("POST", "/v1/devices"): Scope.DEVICE_UPDATE,
     ("GET", "/v1/devices/{device_id}"): Scope.DEVICE_READ,

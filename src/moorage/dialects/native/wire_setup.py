@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from moorage.core.audit import Entry
 from moorage.core.keys import NewKey
-from moorage.core.provisioning import Attempt, OfflinePayload
+from moorage.core.provisioning import AGENT_PATH, AgentRelease, Attempt, OfflinePayload
 from moorage.core.reports import Epoch, Record
 from moorage.dialects.native.wire import Body, PageOut
 from moorage.kit.clock import rfc3339
@@ -75,6 +75,31 @@ class ServerKeyOut(BaseModel):
 
     algorithm: str
     public_key: str
+
+
+class AgentOut(BaseModel):
+    """The agent that the server hands out: `sha256` in hex, `size` in bytes.
+
+    `signed` says version, digest and size again, signed by the server's key: `MRU1.` + base64url of
+    JSON + `.` + base64url of the Ed25519 signature over all before that last point.
+    """
+
+    version: str
+    sha256: str
+    size: int
+    path: str
+    signed: str
+
+    @classmethod
+    def of(cls, release: AgentRelease) -> "AgentOut":
+        """Render it."""
+        return cls(
+            version=release.version,
+            sha256=release.sha256,
+            size=release.size,
+            path=AGENT_PATH,
+            signed=release.signed,
+        )
 
 
 class PointOut(BaseModel):

@@ -24,8 +24,8 @@ def send(
     kind: Annotated[
         str,
         typer.Argument(
-            help="ping, collect_logs, restart_agent, restart_service, reboot, pause_stream, "
-            "resume_stream, terminate_stream or trigger_stream."
+            help="ping, collect_logs, restart_agent, update_agent, restart_service, reboot, "
+            "pause_stream, resume_stream, terminate_stream or trigger_stream."
         ),
     ],
     arg: Annotated[
