@@ -15,6 +15,7 @@ import httpx
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+import announcing  # noqa: E402 - found through the path set above
 import making  # noqa: E402 - found through the path set above
 import reads  # noqa: E402 - found through the path set above
 import reports  # noqa: E402 - found through the path set above
@@ -75,6 +76,8 @@ def markdown(result: dict) -> str:
         lines += reads.table(scenarios["reads"])
     if "making" in scenarios:
         lines += making.table(scenarios["making"])
+    if "announcing" in scenarios:
+        lines += announcing.table(scenarios["announcing"])
     return "\n".join(lines)
 
 
@@ -134,6 +137,7 @@ def main(*wanted: str) -> None:
                     "reports": lambda _: reports.run(start_server, Bare),
                     "making": lambda _: making.run(start_server),
                     "reads": lambda folder: reads.run(start_server, folder / "reads"),
+                    "announcing": lambda _: announcing.run(postgres),
                 }.items()
                 if not wanted or name in wanted
             }

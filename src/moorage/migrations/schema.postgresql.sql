@@ -15,6 +15,12 @@ CREATE TABLE public.alive_marks (
     at bigint NOT NULL
 );
 
+CREATE TABLE public.announcements (
+    at bigint NOT NULL,
+    id bigint NOT NULL,
+    topics text NOT NULL
+);
+
 CREATE TABLE public.audit_entries (
     workspace_id text NOT NULL,
     id bigint NOT NULL,
@@ -371,6 +377,9 @@ ALTER TABLE ONLY public.absences
 
 ALTER TABLE ONLY public.alive_marks
     ADD CONSTRAINT pk_alive_marks PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.announcements
+    ADD CONSTRAINT pk_announcements PRIMARY KEY (at, id);
 
 ALTER TABLE ONLY public.audit_entries
     ADD CONSTRAINT pk_audit_entries PRIMARY KEY (workspace_id, id);

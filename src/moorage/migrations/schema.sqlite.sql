@@ -18,6 +18,13 @@ CREATE TABLE alive_marks (
     CONSTRAINT pk_alive_marks PRIMARY KEY (name)
 );
 
+CREATE TABLE announcements (
+    at BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    topics TEXT NOT NULL,
+    CONSTRAINT pk_announcements PRIMARY KEY (at, id)
+);
+
 CREATE TABLE audit_entries (
     workspace_id TEXT NOT NULL,
     id BIGINT NOT NULL,

@@ -23,7 +23,7 @@ from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
 from moorage.server.settings import Settings
 from moorage.server.virtual import VirtualFleet
-from moorage.storage import Database, StorageError, alive
+from moorage.storage import Database, StorageError, alive, relayed
 
 _READY_WITHIN_S = 2.0
 
@@ -78,7 +78,7 @@ class App:
         """Open everything, and on leaving flush and close it."""
         settings = self.settings
         retention = retention_of(settings)
-        async with opened(settings, clock=self._clock) as (db, keyring):
+        async with opened(settings, clock=self._clock) as (db, keyring), relayed(db):
             async with db.write() as tx:
                 await alive.mark(tx)
             limits = IngestLimits(**settings.ingest.model_dump())
@@ -108,6 +108,7 @@ class App:
                 return [environments.warning] if environments and environments.warning else []
 
             self._front = self._wire(services, warnings)
+            ending = asyncio.create_task(self._end_waits(db), name="end-waits")
             virtual = VirtualFleet(db, self._front)
             ingest.start()
             jobs.start()
@@ -117,12 +118,17 @@ class App:
             try:
                 yield services
             finally:
+                ending.cancel()
                 await virtual.stop()
                 # Reports in the queue were not answered yet: write and answer them, then close.
                 await ingest.stop()
                 await jobs.stop()
                 if environments is not None:
                     await environments.stop()
+
+    async def _end_waits(self, db: Database) -> None:
+        await self.closing.wait()
+        db.announcements.end()
 
     def _wire(self, services: Services, warnings: Callable[[], list[str]]) -> FrontDoor:
         registry = _registry(services.ingest)

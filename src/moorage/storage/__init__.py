@@ -3,6 +3,7 @@
 What differs between SQLite and PostgreSQL is in ``dialect``; what can go wrong is in ``errors``.
 """
 
+from moorage.storage.announcements import EVERYTHING
 from moorage.storage.database import (
     Database,
     PostgresDatabase,
@@ -24,10 +25,12 @@ from moorage.storage.errors import (
     WrongKeys,
 )
 from moorage.storage.prepared import Prepared
+from moorage.storage.relay import relayed
 from moorage.storage.schema import JsonText, Millis, metadata, table
 from moorage.storage.vault import Vault
 
 __all__ = [
+    "EVERYTHING",
     "Database",
     "Engine",
     "JsonText",
@@ -50,5 +53,6 @@ __all__ = [
     "contains_text",
     "metadata",
     "open_database",
+    "relayed",
     "table",
 ]

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from moorage.kit.clock import Clock, SystemClock
-from moorage.storage.announcements import Announcements
+from moorage.storage.announcements import Announcements, write_down
 from moorage.storage.dialect import Engine, PostgreSQL, SQLite
 from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
 from moorage.storage.prepared import Prepared
@@ -96,8 +96,16 @@ class Tx(Protocol):
         """Call this once the transaction is durable, and not at all if it is not."""
         ...
 
-    def announce(self, topic: str) -> None:
-        """Wake those who wait for a topic, once the transaction is durable."""
+    def announce(self, topic: str, *, sure: bool = True) -> None:
+        """Wake those who wait for a topic, once the transaction is durable, on every server.
+
+        ``sure``: also when a server dies or is cut off just then. Not worth a row for what those
+        who wait look up often by themselves.
+        """
+        ...
+
+    async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
+        """Run a function on the plain connection, for storage's own work: backups, migrations."""
         ...
 
 
@@ -135,6 +143,7 @@ class _TxBase:
         self.vault = home.vault
         self.now = now
         self._announcements = home.announcements
+        self._announced: dict[str, bool] = {}
         self.callbacks: list[Callable[[], None]] = []
         self._appended: dict[Prepared, list[Mapping[str, Any]]] = {}
 
@@ -158,8 +167,10 @@ class _TxBase:
     def after_commit(self, callback: Callable[[], None]) -> None:
         self.callbacks.append(callback)
 
-    def announce(self, topic: str) -> None:
-        self.after_commit(lambda: self._announcements.publish(topic))
+    def announce(self, topic: str, *, sure: bool = True) -> None:
+        if not self._announced:
+            self.after_commit(lambda: self._announcements.tell(self._announced))
+        self._announced[topic] = sure or self._announced.get(topic, False)
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
         raise NotImplementedError
@@ -390,6 +401,13 @@ class _PostgresTx(_TxBase):
         super().__init__(home, now)
         self._connection = connection
 
+    async def flush(self) -> None:
+        await super().flush()
+        # Last, so that its number is given a moment before the commit.
+        topics = [topic for topic, sure in self._announced.items() if sure]
+        if topics:
+            await write_down(self, topics)
+
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
         with _translated(self.engine):
             return (await self._connection.execute(statement, params)).all()
@@ -426,11 +444,15 @@ class PostgresDatabase:
         clock: Clock | None = None,
         vault: Vault | None = None,
         connections: int = 12,
+        statement_s: float | None = 60,
     ) -> None:
-        """Take ``postgresql://user:password@host/name``; connections open when first needed."""
+        """Take ``postgresql://user:password@host/name``; connections open when first needed.
+
+        ``statement_s``: how long one statement may take; None is for ever, for whole tables.
+        """
         self.engine: Engine = PostgreSQL()
         self.vault = vault or Vault()
-        self.announcements = Announcements()
+        self.announcements = Announcements(alone=False)
         self.url = sa.make_url(url).render_as_string(hide_password=True)
         self._clock = clock or SystemClock()
         self.async_engine = create_async_engine(

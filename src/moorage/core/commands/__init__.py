@@ -12,6 +12,7 @@ from moorage.core.commands.service import (
     record_results,
     send,
     take,
+    topic_of,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "record_results",
     "send",
     "take",
+    "topic_of",
 ]

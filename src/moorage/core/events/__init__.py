@@ -8,6 +8,7 @@ from moorage.core.events.service import (
     purge,
     record,
     row_of,
+    topic_of,
     walk_events,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "purge",
     "record",
     "row_of",
+    "topic_of",
     "walk_events",
 ]

@@ -16,6 +16,8 @@ async def append(tx: Tx, rows: Sequence[EventRow]) -> None:
     """Append events. Ingest calls this; each row names its workspace and device."""
     if rows:
         await store.append(tx, rows)
+        for workspace_id in {row["workspace_id"] for row in rows}:
+            _announce(tx, workspace_id)
 
 
 def row_of(device: DeviceRef, text: EventText, now: datetime) -> EventRow:
@@ -42,6 +44,17 @@ def row_of(device: DeviceRef, text: EventText, now: datetime) -> EventRow:
 async def record(tx: Tx, device: DeviceRef, text: EventText) -> None:
     """Append one event we saw ourselves."""
     store.append_one(tx, row_of(device, text, tx.now))
+    _announce(tx, device.workspace_id)
+
+
+def topic_of(workspace_id: str) -> str:
+    """Name the announcement that something happened in a workspace."""
+    return f"events:{workspace_id}"
+
+
+def _announce(tx: Tx, workspace_id: str) -> None:
+    # Each report may hold events. Whoever follows them looks every second anyway.
+    tx.announce(topic_of(workspace_id), sure=False)
 
 
 async def list_events(  # noqa: PLR0913 - a query's parts

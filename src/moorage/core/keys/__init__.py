@@ -3,6 +3,7 @@
 from moorage.core.keys.model import Key, NewKey
 from moorage.core.keys.rules import digest, looks_like_key
 from moorage.core.keys.service import (
+    DEVICE_TOPIC,
     authenticate,
     authenticate_by_id,
     create,
@@ -21,11 +22,14 @@ from moorage.core.keys.service import (
     revoke_for_device,
     roll,
     standing,
+    topic_of,
+    topic_of_device,
     unauthenticated,
     update,
 )
 
 __all__ = [
+    "DEVICE_TOPIC",
     "Key",
     "NewKey",
     "authenticate",
@@ -48,6 +52,8 @@ __all__ = [
     "revoke_for_device",
     "roll",
     "standing",
+    "topic_of",
+    "topic_of_device",
     "unauthenticated",
     "update",
 ]

@@ -1,7 +1,7 @@
 """Making, finding, revoking keys, and turning a key's text into a Caller."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from moorage.core import audit
 from moorage.core.caller import Caller, Scope
@@ -13,6 +13,18 @@ from moorage.kit.jsonvalue import check_json
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.kit.unset import UNSET, Unset
 from moorage.storage import Tx
+
+DEVICE_TOPIC: Final = "device-keys:"
+
+
+def topic_of(key_id: str) -> str:
+    """Name the announcement that a workspace's key opens something else now, or nothing."""
+    return f"key:{key_id}"
+
+
+def topic_of_device(device_id: str) -> str:
+    """Name the announcement that a device's keys open nothing now, or something again."""
+    return f"{DEVICE_TOPIC}{device_id}"
 
 
 async def create(
@@ -192,6 +204,7 @@ async def revoke(tx: Tx, caller: Caller, key_id: str) -> Key:
     _refuse_protected(key)
     if await store.revoke(tx, caller.workspace_id, key_id):
         await audit.record(tx, caller, "key.revoked", key_id, {"name": key.name})
+        tx.announce(topic_of(key_id))
     return await store.find(tx, caller.workspace_id, key_id, live=caller.live) or key
 
 
@@ -241,6 +254,7 @@ async def update(  # noqa: PLR0913 - what may be changed
         await store.update(tx, caller.workspace_id, key_id, values)
         changed = {name: value for name, value in values.items() if name != "disabled_at"}
         await audit.record(tx, caller, "key.updated", key_id, changed)
+        tx.announce(topic_of(key_id))
     return await _own(tx, caller, key_id)
 
 
@@ -281,6 +295,7 @@ async def roll(tx: Tx, caller: Caller, key_id: str) -> NewKey:
     rules.check_grant(caller, key.scopes)
     await store.revoke(tx, caller.workspace_id, key_id)
     await audit.record(tx, caller, "key.rolled", key_id, {"name": key.name})
+    tx.announce(topic_of(key_id))
     made = await issue(tx, caller, name=key.name, live=key.live, scopes=key.scopes)
     kept = {"metadata": dict(key.metadata), "disabled_at": key.disabled_at}
     await store.update(tx, caller.workspace_id, made.key.id, kept)
@@ -314,6 +329,7 @@ async def revoke_for_device(
     """Revoke a device's keys but for ``keep``: old hardware is locked out."""
     count = await store.revoke_for_device(tx, caller.workspace_id, device_id, keep=keep)
     if count:
+        tx.announce(topic_of_device(device_id))
         await audit.record(tx, caller, "key.device_keys_revoked", device_id, {"count": count})
 
 
@@ -321,6 +337,7 @@ async def enable_for_device(tx: Tx, caller: Caller, device_id: str, *, enabled: 
     """Let a device's keys open what they opened, or nothing until they are enabled again."""
     at = None if enabled else tx.now
     await store.set_disabled_for_device(tx, caller.workspace_id, device_id, at)
+    tx.announce(topic_of_device(device_id))
 
 
 async def standing(tx: Tx, key_ids: Sequence[str]) -> set[str]:

@@ -238,6 +238,7 @@ async def retire(tx: Tx, caller: Caller, device_id: str) -> None:
     await audit.record(tx, caller, "device.retired", device.id, {"name": device.name})
     await environments.end(tx, device.ref)
     await devices.forget(tx, device)
+    tx.announce(keys.topic_of_device(device.id))
 
 
 async def purge_tokens(tx: Tx, rows: int) -> int:

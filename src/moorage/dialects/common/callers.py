@@ -1,5 +1,6 @@
 """From a key in a request to a Caller: with a transaction, or through a cache for reports."""
 
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +11,10 @@ from starlette.requests import Request
 from moorage.core import devices, keys
 from moorage.core.caller import Caller, DeviceRef
 from moorage.core.errors import DomainError, Kind
-from moorage.storage import Database, Tx
+from moorage.storage import EVERYTHING, Database, Tx
 
+# How long a key is believed in without having heard what other servers announced meanwhile.
+_BELIEVED_S = 1.0
 _BEARER = "bearer "
 _LONGEST_KEY = 128
 
@@ -41,13 +44,22 @@ class DeviceKey:
 
 
 class Callers:
-    """Finds out who asks."""
+    """Finds out who asks.
+
+    A device's key stays in the cache until some server announces that it opens nothing more. While
+    announcements of other servers do not come through, it is looked up again after a second.
+    """
 
     def __init__(self, db: Database, *, cached: int = 50_000) -> None:
         """Keep at most ``cached`` device keys, by digest, about 1 KiB each."""
         self._db = db
         self._most = cached
-        self._devices: OrderedDict[str, DeviceKey] = OrderedDict()
+        # How many announcements of keys were heard: what was looked up meanwhile is not kept.
+        self._heard = 0
+        # By digest: the key, and the steady time when it was found good.
+        self._devices: OrderedDict[str, tuple[DeviceKey, float]] = OrderedDict()
+        self._digests: dict[str, set[str]] = {}
+        db.announcements.hear(self._announced)
 
     @asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[tuple[Tx, Caller]]:
@@ -73,11 +85,15 @@ class Callers:
         """
         digest = keys.digest(text)
         known = self._devices.get(digest)
-        if known is not None:
+        if known is not None and self._believed(known[1]):
             self._devices.move_to_end(digest)
-            return known
+            return known[0]
         if not keys.looks_like_key(text):
             raise keys.unauthenticated()
+        # From before we looked: a revocation may be committed, and heard of, while we do.
+        looked_at = time.monotonic()
+        self._drop(digest)
+        heard = self._heard
         async with self._db.read() as tx:
             caller = await _authenticate(tx, text)
         if caller.device_id is None or caller.key_id is None:
@@ -85,14 +101,43 @@ class Callers:
             raise keys.unauthenticated()
         device = DeviceRef(caller.device_id, caller.workspace_id, caller.live)
         found = DeviceKey(device, caller.key_id, digest)
-        self._devices[digest] = found
-        if len(self._devices) > self._most:
-            self._devices.popitem(last=False)
+        if heard == self._heard:
+            self._keep(found, looked_at)
         return found
+
+    def _keep(self, key: DeviceKey, looked_at: float) -> None:
+        self._devices[key.digest] = (key, looked_at)
+        self._digests.setdefault(key.device.device_id, set()).add(key.digest)
+        if len(self._devices) > self._most:
+            self._drop(next(iter(self._devices)))
+
+    def _believed(self, looked_at: float) -> bool:
+        heard_until = self._db.announcements.heard_until()
+        return time.monotonic() - max(looked_at, heard_until) <= _BELIEVED_S
+
+    def _announced(self, topic: str) -> None:
+        if topic == EVERYTHING:
+            self._heard += 1
+            self._devices.clear()
+            self._digests.clear()
+        elif topic.startswith(keys.DEVICE_TOPIC):
+            self._heard += 1
+            for digest in list(self._digests.get(topic.removeprefix(keys.DEVICE_TOPIC), ())):
+                self._drop(digest)
+
+    def _drop(self, digest: str) -> None:
+        known = self._devices.pop(digest, None)
+        if known is None:
+            return
+        device_id = known[0].device.device_id
+        left = self._digests.get(device_id, set())
+        left.discard(digest)
+        if not left:
+            self._digests.pop(device_id, None)
 
     def forget(self, key: DeviceKey) -> None:
         """Drop a key that ingest found revoked."""
-        self._devices.pop(key.digest, None)
+        self._drop(key.digest)
 
 
 async def _authenticate(tx: Tx, text: str) -> Caller:

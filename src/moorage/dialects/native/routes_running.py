@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
-from moorage.core import commands, config, devices, services, streams
+from moorage.core import commands, config, devices, keys, services, streams
 from moorage.core.caller import Scope
 from moorage.core.commands import Command
 from moorage.dialects.common import Services
@@ -24,8 +24,11 @@ from moorage.dialects.native.wire_running import (
     WaitingOut,
 )
 
-# Another server of the same database cannot wake us; look again at least this often.
+# Without a word from other servers of the same database we look again at least this often.
 _LOOK_EVERY_S = 2.0
+# While their announcements come through, looking is for what nobody announces.
+_LOOK_ALL_THE_SAME_S = 15.0
+_HEARD_WITHIN_S = 2.0
 
 
 class StreamAction(StrEnum):
@@ -154,7 +157,9 @@ def router(outer: Services) -> APIRouter:
         deadline = loop.time() + wait
         async with callers.reading(request) as (tx, caller):
             device = await devices.get_own(tx, caller)
-        with outer.db.announcements.subscribed(f"device:{device.id}") as woken:
+        announcements = outer.db.announcements
+        topics = (commands.topic_of(device.id), keys.topic_of_device(device.id))
+        with announcements.subscribed(*topics) as woken:
             while True:
                 woken.clear()
                 # The key is asked for again each time, so a revoked one ends the wait. Ten thousand
@@ -169,8 +174,10 @@ def router(outer: Services) -> APIRouter:
                 over = left <= 0 or outer.closing.is_set()
                 if found or fresh or over or await request.is_disconnected():
                     return WaitingOut.of(revision, found)
+                heard = announcements.hears_others(within_s=_HEARD_WITHIN_S)
+                pause = _LOOK_ALL_THE_SAME_S if heard else _LOOK_EVERY_S
                 try:
-                    async with asyncio.timeout(min(left, _LOOK_EVERY_S)):
+                    async with asyncio.timeout(min(left, pause)):
                         await woken.wait()
                 except TimeoutError:
                     continue

@@ -1,6 +1,7 @@
 """``GET /v1/stream``: what happens in a workspace, as server-sent events."""
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -15,7 +16,7 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from moorage.core import devices, events, logs
+from moorage.core import devices, events, keys, logs
 from moorage.core.caller import Caller, Scope
 from moorage.core.devices import Device, Status
 from moorage.core.errors import DomainError, Kind, invalid
@@ -26,6 +27,8 @@ from moorage.kit.ids import row_id_at
 from moorage.storage import Tx
 
 _LOOK_EVERY_S = 1.0
+# What happens all the time is looked at no more often than this.
+_REST_S = 0.2
 _STATUSES_EVERY_S = 2.0
 _PING_EVERY_S = 15.0
 _LONGEST_S = 3600.0
@@ -80,6 +83,8 @@ def router(services: Services) -> APIRouter:
             )
         async with services.callers.reading(request) as (tx, caller):
             caller.require(Scope.DEVICE_READ)
+            topics = [events.topic_of(caller.workspace_id)]
+            topics += [keys.topic_of(caller.key_id)] if caller.key_id else []
             followed = None if device is None else await devices.get(tx, caller, device)
             trails = _trails(last_event_id, row_id_at(tx.now))
             board = await boards.read(tx, caller)
@@ -87,8 +92,9 @@ def router(services: Services) -> APIRouter:
 
         async def messages() -> AsyncIterator[str]:
             async with counted():
-                async for message in feed.messages():
-                    yield message
+                with services.db.announcements.subscribed(*topics) as woken:
+                    async for message in feed.messages(woken):
+                        yield message
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(messages(), headers=headers, media_type="text/event-stream")
@@ -176,7 +182,7 @@ class Feed:
     _boards: Boards
     _board: Mapping[str, Status]
 
-    async def messages(self) -> AsyncIterator[str]:
+    async def messages(self, woken: asyncio.Event) -> AsyncIterator[str]:
         """Yield messages until the follower leaves, its key ends, or an hour is over."""
         clock = asyncio.get_running_loop().time
         began = pinged = clock()
@@ -185,6 +191,7 @@ class Feed:
             counts[status] += 1
         yield "retry: 2000\n" + self._message("hello", {"counts": counts})
         while clock() - began < _LONGEST_S and not self._services.closing.is_set():
+            woken.clear()
             try:
                 async with self._services.callers.reading(self._request) as (tx, caller):
                     found = await self._look(tx, caller)
@@ -197,14 +204,16 @@ class Feed:
                 pinged = clock()
                 yield ": still here\n\n"
             if len(found) < _PAGE:
-                await self._pause()
+                await self._pause(woken)
 
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(_LOOK_EVERY_S):
-                await self._services.closing.wait()
-        except TimeoutError:
-            return
+    async def _pause(self, woken: asyncio.Event) -> None:
+        closing = self._services.closing
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REST_S):
+                await closing.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_EVERY_S - _REST_S):
+                await woken.wait()
 
     async def _look(self, tx: Tx, caller: Caller) -> list[str]:
         caller.require(Scope.DEVICE_READ)
