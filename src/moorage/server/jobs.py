@@ -18,8 +18,6 @@ from moorage.core import (
     telemetry,
 )
 from moorage.ingest import Retention
-from moorage.server.rolling import EVERY as ROLL_EVERY
-from moorage.server.rolling import Rolling
 from moorage.storage import Database, StorageError, Tx, alive, announcements, claims, idempotency
 
 _log = structlog.get_logger("moorage.jobs")
@@ -82,7 +80,6 @@ class Jobs:
 
     async def purge(self) -> None:
         """Clear out everything past its time, a small step at a time."""
-        await self._rolling.run()  # samples that are not summed up yet are not cleared out
         await self._repeat(lambda tx: announcements.purge(tx, rows=_STEP_ROWS))
         await self._repeat(lambda tx: idempotency.purge(tx, rows=_STEP_ROWS))
         await self._repeat(lambda tx: provisioning.purge_tokens(tx, _STEP_ROWS))
