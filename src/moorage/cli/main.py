@@ -6,7 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from moorage.cli import sim, tls
+from moorage.cli import backups, sim, tls
+from moorage.cli.options import Config as _Config
+from moorage.cli.options import Data as _Data
+from moorage.cli.options import Database as _Database
+from moorage.cli.options import KeysDir as _KeysDir
 from moorage.cli.owner.commands import (
     audit,
     command,
@@ -27,28 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_Data = Annotated[
-    Path | None, typer.Option("--data", help="Folder of database and keys.", show_default=False)
-]
-_Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        help="postgresql://user:password@host/name instead of SQLite. A password given here is "
-        "seen in the process list; one in MOORAGE_DATABASE is not.",
-        show_default=False,
-    ),
-]
-_KeysDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--keys-dir", help="Folder of the server's keys (PostgreSQL).", show_default=False
-    ),
-]
-_Config = Annotated[
-    Path | None, typer.Option("--config", help="Settings as a TOML file.", show_default=False)
-]
 
 
 @app.command()
@@ -185,6 +167,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
+backups.add_to(app)
 for group in (command, default_config, device, key, sim, stream, tls, token, workspace):
     app.add_typer(group.app)
 # Its place is below `device`; whoever leaves that out is understood.

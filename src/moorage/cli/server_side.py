@@ -26,7 +26,8 @@ from moorage.storage.migrate import current_version, newest_version
 _WORDS = {Outcome.OK: "ok  ", Outcome.WARNING: "warn", Outcome.ERROR: "FAIL"}
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """End the command with one line; secrets that may stand in it are taken out."""
     typer.echo(f"moorage: {redact(message)}", err=True)
     raise typer.Exit(1)
 
@@ -37,7 +38,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except (SetupError, StorageError, DomainError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def chosen_settings(config: Path | None, **options: Any) -> Settings:
@@ -48,13 +49,13 @@ def chosen_settings(config: Path | None, **options: Any) -> Settings:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
         )
-        _fail(f"the settings are wrong: {faults}")
+        fail(f"the settings are wrong: {faults}")
     except FileNotFoundError as error:
-        _fail(f"there is no settings file {error.filename}")
+        fail(f"there is no settings file {error.filename}")
     except OSError as error:
-        _fail(f"the settings file {error.filename} cannot be read: {error.strerror}")
+        fail(f"the settings file {error.filename} cannot be read: {error.strerror}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        _fail(f"the settings file is not TOML: {error}")
+        fail(f"the settings file is not TOML: {error}")
 
 
 def serve(config: Path | None, **options: Any) -> None:

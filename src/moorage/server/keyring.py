@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +88,23 @@ def open_keyring(folder: Path, *, create: bool) -> Keyring:
     if len(key) != _KEY_BYTES or not isinstance(signer, Ed25519PrivateKey):
         raise KeysMissing(f"the key files in {folder} are not ones Moorage made")
     return Keyring(key, signer)
+
+
+def same_keys(found: Mapping[str, str], known: Mapping[str, str]) -> bool:
+    """Whether keys by their check values are those a database knows; a fresh one knows none."""
+    return all(found.get(name, value) == value for name, value in known.items())
+
+
+def key_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder by name, for a backup. Raises OSError."""
+    return {name: (folder / name).read_bytes() for name in KEY_FILES}
+
+
+def put_key_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files that ``key_files`` returned into a folder that has none. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in KEY_FILES:
+        _write(folder / name, files[name])
 
 
 def _make_once(folder: Path) -> None:

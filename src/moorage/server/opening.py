@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -43,9 +44,12 @@ async def opened(
 
 
 def open_for(
-    settings: Settings, *, clock: Clock | None = None
+    settings: Settings, *, clock: Clock | None = None, patient: bool = False
 ) -> SQLiteDatabase | PostgresDatabase:
-    """Return the database of the settings; the data folder is made, owner-only."""
+    """Return the database of the settings; the data folder is made, owner-only.
+
+    ``patient``: statements may take as long as they take.
+    """
     if not settings.uses_postgresql:
         db_folder = settings.data / "db"
         try:
@@ -57,7 +61,7 @@ def open_for(
                 "choose another with --data"
             ) from None
     try:
-        return open_database(settings.database_url, clock=clock)
+        return open_database(settings.database_url, clock=clock, patient=patient)
     except ValueError as error:
         raise SetupError(f"the database setting is wrong: {error}") from None
 
@@ -78,15 +82,35 @@ async def bring_up_to_date(db: SQLiteDatabase | PostgresDatabase, *, by_itself: 
     )
 
 
+def sqlite_file(settings: Settings) -> Path | None:
+    """Return where the embedded database is, or will be; None with PostgreSQL."""
+    return None if settings.uses_postgresql else Path(settings.database_url.partition("///")[2])
+
+
+def check_there(settings: Settings) -> None:
+    """Raise SetupError when the settings name a database file that is not there."""
+    file = sqlite_file(settings)
+    if file is not None and not file.exists():
+        raise SetupError(
+            f"there is no database {file}; name the server's data folder with --data, or its "
+            "settings file with --config"
+        )
+
+
+def keys_folder(settings: Settings) -> Path:
+    """Return the folder of the server's keys. Raises SetupError when it must be named."""
+    if settings.keys_dir is not None:
+        return settings.keys_dir
+    if settings.uses_postgresql:
+        raise SetupError(
+            "with PostgreSQL the server's keys need a named folder: set keys_dir "
+            "(MOORAGE_KEYS_DIR), the same keys for every server of this database"
+        )
+    return settings.data / "keys"
+
+
 async def _keys_for(settings: Settings, db: SQLiteDatabase | PostgresDatabase) -> Keyring:
-    folder = settings.keys_dir
-    if folder is None:
-        if settings.uses_postgresql:
-            raise SetupError(
-                "with PostgreSQL the server's keys need a named folder: set keys_dir "
-                "(MOORAGE_KEYS_DIR), the same keys for every server of this database"
-            )
-        folder = settings.data / "keys"
+    folder = keys_folder(settings)
     async with db.read() as tx:
         fresh = not await identity.is_claimed(tx)
     try:

@@ -124,6 +124,10 @@ class Database(Protocol):
         """Open a transaction that changes nothing."""
         ...
 
+    def snapshot(self) -> AbstractAsyncContextManager[Tx]:
+        """Open a transaction that reads one moment of everything, however long it takes."""
+        ...
+
     async def close(self) -> None:
         """Give every connection back."""
         ...
@@ -236,6 +240,9 @@ class _SQLiteTx(_TxBase):
 
         await self._call(execute)
 
+    async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
+        return await self._call(lambda: function(self._connection))
+
     async def _call(self, function: Callable[[], T]) -> T:
         try:
             if self._offload is None:
@@ -311,6 +318,10 @@ class SQLiteDatabase:
             finally:
                 connection.rollback()
                 self._idle_readers.append(connection)
+
+    def snapshot(self) -> AbstractAsyncContextManager[Tx]:
+        """Read: each transaction of SQLite sees one moment."""
+        return self.read()
 
     async def close(self) -> None:
         """Close all connections; the last one folds the log back into the file."""
@@ -433,6 +444,10 @@ class _PostgresTx(_TxBase):
         with _translated(self.engine):
             await self._connection.exec_driver_sql(on.sql, [on.values(row) for row in rows])
 
+    async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
+        with _translated(self.engine):
+            return await self._connection.run_sync(function)
+
 
 class PostgresDatabase:
     """Any number of connections; rows are locked by the statements that need it."""
@@ -464,7 +479,7 @@ class PostgresDatabase:
             hide_parameters=True,
             connect_args={
                 "timeout": _LOCK_WAIT_S,
-                "command_timeout": 60,
+                "command_timeout": statement_s,
                 "server_settings": {"application_name": "moorage", "jit": "off"},
             },
         )
@@ -483,6 +498,16 @@ class PostgresDatabase:
         """BEGIN … COMMIT; nothing is locked."""
         async with self._transaction() as tx:
             yield tx
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Tx]:
+        """BEGIN … ROLLBACK at REPEATABLE READ, read only."""
+        with _translated(self.engine):
+            async with self.async_engine.connect() as connection:
+                one_moment = await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+                yield _PostgresTx(self, one_moment, self._clock.now())
 
     async def close(self) -> None:
         """Close the pool."""
@@ -514,9 +539,11 @@ class _translated:  # noqa: N801 - reads as a word in `with`
 
 
 def open_database(
-    url: str, *, clock: Clock | None = None, vault: Vault | None = None
+    url: str, *, clock: Clock | None = None, vault: Vault | None = None, patient: bool = False
 ) -> SQLiteDatabase | PostgresDatabase:
     """Return the database of ``sqlite:///path`` or ``postgresql://...``.
+
+    ``patient``: statements may take as long as they take.
 
     Raises:
         ValueError: another kind of address.
@@ -527,7 +554,8 @@ def open_database(
     except SQLAlchemyError:
         raise ValueError("it is no database address") from None
     if parsed.get_backend_name() == "postgresql":
-        return PostgresDatabase(url, clock=clock, vault=vault)
+        limit = None if patient else 60
+        return PostgresDatabase(url, clock=clock, vault=vault, statement_s=limit)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         return SQLiteDatabase(Path(parsed.database), clock=clock, vault=vault)
     raise ValueError("a database address begins with sqlite:/// or postgresql://")

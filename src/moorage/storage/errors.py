@@ -8,6 +8,7 @@ StorageError
 ├── StorageUnavailable   no connection, read-only, I/O error
 ├── StorageRefusesRow    the engine cannot hold a value (one bad row in a batch)
 ├── NewerDatabase        written by a newer release
+├── Unfinished           a copy into this database was not finished
 └── WrongKeys            the database belongs to other encryption keys
 """
 
@@ -47,6 +48,10 @@ class StorageRefusesRow(StorageError):
 
 class NewerDatabase(StorageError):
     """The database was migrated by a newer release than this one."""
+
+
+class Unfinished(StorageError):
+    """A copy into the database was not finished."""
 
 
 class WrongKeys(StorageError):

@@ -37,3 +37,8 @@ async def claim_or_check(tx: Tx, check_values: dict[str, str]) -> None:
                 "with the keys folder that belongs to it (a backup of the database alone is not "
                 "enough)"
             )
+
+
+async def check_values(tx: Tx) -> dict[str, str]:
+    """Return what the database knows its keys by; empty before it was first served."""
+    return {row.name: row.check_value for row in await tx.rows(sa.select(_identity))}

@@ -1,7 +1,6 @@
 """Bringing a database to this release's schema, or saying politely why not."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +14,13 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from moorage.storage.archive.snapshot import copy_sqlite
 from moorage.storage.database import PostgresDatabase, SQLiteDatabase, sqlite_engine
-from moorage.storage.errors import NewerDatabase, StorageUnavailable
+from moorage.storage.errors import NewerDatabase, StorageUnavailable, Unfinished
 
 _LOCK_WAIT_S = 30
+# What stands before the version of a database that a copy is not done with: no release takes it.
+UNFINISHED = "unfinished:"
 _LOCK = 6_077_001  # any number that is ours alone within the database
 _SCRIPTS = Path(__file__).parent.parent / "migrations"
 
@@ -59,6 +61,23 @@ async def check_version(db: SQLiteDatabase | PostgresDatabase) -> bool:
     version = await current_version(db)
     if version is None:
         return False
+    check_known(version)
+    return version == newest_version()
+
+
+def check_known(version: str) -> None:
+    """Raise unless this release knows the way from a schema version to its own.
+
+    Raises:
+        NewerDatabase: it is of a newer release.
+        Unfinished: it stands for a copy that was not finished.
+
+    """
+    if version.startswith(UNFINISHED):
+        raise Unfinished(
+            "this database is being copied into, or was: the copy was not finished. Run the same "
+            "'moorage copy' again, and it goes on where it was"
+        )
     try:
         ScriptDirectory.from_config(_config(None)).get_revision(version)
     except CommandError:
@@ -67,7 +86,6 @@ async def check_version(db: SQLiteDatabase | PostgresDatabase) -> bool:
             "newer release of Moorage migrated it. Start that release, or restore a backup from "
             "before."
         ) from None
-    return version == newest_version()
 
 
 async def migrate(db: SQLiteDatabase | PostgresDatabase) -> Path | None:
@@ -84,20 +102,19 @@ async def migrate(db: SQLiteDatabase | PostgresDatabase) -> Path | None:
         version = await current_version(db)
         if version is not None:
             copy = _copy_file(db.path, version)
-    await _with_connection(db, _upgrade)
+    await _with_connection(db, upgrade)
     return copy
 
 
-def _upgrade(connection: sa.Connection) -> None:
-    command.upgrade(_config(connection), "head")
+def upgrade(connection: sa.Connection, version: str = "head") -> None:
+    """Run the history up to a version, in the caller's transaction."""
+    command.upgrade(_config(connection), version)
 
 
 def _copy_file(path: Path, version: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = path.with_name(f"{path.name}.before-migration-from-{version}-{stamp}")
-    with sqlite3.connect(path) as source, sqlite3.connect(target) as copy:
-        source.backup(copy)
-    target.chmod(0o600)
+    copy_sqlite(path, target)
     return target
 
 

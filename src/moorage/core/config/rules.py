@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from moorage.core.config.model import Applied, Document, Layer, Merged
@@ -22,6 +23,8 @@ BASE_DEFAULT: Document = {
 SHORTEST_INTERVAL_S = 5
 LONGEST_INTERVAL_S = 86_400
 LARGEST_DOCUMENT = 256 * 1024
+_NUMBERS_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_HIGHEST_NUMBER = 2_000_000_000
 _AGENT_UPDATES = ("manual", "automatic")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -217,6 +220,11 @@ def _check_entry(part: str, pointer: str, entry: Any) -> None:
         value = entry.get(field)
         if value is not None and not isinstance(value, kinds):
             raise invalid(f"{pointer}/{field}", f"{field} is {spelled}, or null")
+
+
+def number_at(now: datetime) -> int:
+    """Return a revision number for a moment: seconds since 2026, within 32 bits until 2094."""
+    return max(0, min(int((now - _NUMBERS_BEGIN).total_seconds()), _HIGHEST_NUMBER))
 
 
 def interval_of(document: Document) -> int:

@@ -395,3 +395,16 @@ async def _view(
             applied, state.reported_revision, state.reported_error, state.reported_at
         ),
     )
+
+
+async def number_anew(tx: Tx, actor: str) -> int:
+    """Give every device its present document under a number that was never used before.
+
+    For a database that was set back: what was numbered since then is not known here any more, and
+    may still run on devices. The seconds since the first of these numbers could be are beyond any
+    that was, unless a device's config was changed more than once a second ever since. Returns the
+    number.
+    """
+    number = max(rules.number_at(tx.now), await store.highest_revision(tx) + 1)
+    await store.renumber(tx, number, actor)
+    return number

@@ -195,3 +195,27 @@ async def reported_of(
         row.device_id: (row.reported_revision, row.reported_digest, row.reported_state)
         for row in found
     }
+
+
+async def highest_revision(tx: Tx) -> int:
+    """The highest number any device has come to; 0 without devices."""
+    row = await tx.row(sa.select(sa.func.max(_states.c.revision).label("highest")))
+    return (row and row.highest) or 0
+
+
+async def renumber(tx: Tx, revision: int, created_by: str) -> int:
+    """Append every device's present revision once more under one number; return how many."""
+    kept = ("device_id", "own", "lower", "document", "origins", "digest")
+    present = sa.and_(
+        _states.c.device_id == _revisions.c.device_id, _states.c.revision == _revisions.c.revision
+    )
+    again = sa.select(
+        *(_revisions.c[name] for name in kept),
+        sa.literal(revision).label("revision"),
+        sa.literal([], JsonText).label("changed"),
+        sa.literal(tx.now, Millis).label("created_at"),
+        sa.literal(created_by).label("created_by"),
+    ).join(_states, present)
+    names = (*kept, "revision", "changed", "created_at", "created_by")
+    await tx.run(sa.insert(_revisions).from_select(names, again))
+    return await tx.run(sa.update(_states).values(revision=revision))

@@ -47,6 +47,7 @@ from moorage.core.provisioning.tokens import (
     get_token,
     list_tokens,
     revoke_token,
+    void_single_use,
 )
 from moorage.kit.signedtext import Signer
 
@@ -96,4 +97,5 @@ __all__ = [
     "revoke_token",
     "rotate_key",
     "set_approval",
+    "void_single_use",
 ]

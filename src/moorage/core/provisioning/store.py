@@ -64,6 +64,13 @@ async def void_unspent(tx: Tx, device_id: str, *, offline: bool | None = None) -
     await tx.run(chosen.values(spent_at=tx.now))
 
 
+async def void_all_unspent(tx: Tx) -> int:
+    """Spend every device's unspent tokens on nobody; return how many."""
+    return await tx.run(
+        sa.update(_tokens).where(_tokens.c.spent_at.is_(None)).values(spent_at=tx.now)
+    )
+
+
 async def spend(tx: Tx, token_id: str, key_digest: str) -> bool:
     """Spend a token; return False when somebody else did."""
     return (

@@ -125,3 +125,11 @@ async def revoke(tx: Tx, token_id: str) -> bool:
     """End a token; return False when it was ended before."""
     standing = sa.and_(_tokens.c.id == token_id, _tokens.c.revoked_at.is_(None))
     return await tx.run(sa.update(_tokens).where(standing).values(revoked_at=tx.now)) == 1
+
+
+async def revoke_single_use(tx: Tx) -> int:
+    """End all tokens that are for one device and were not used; return how many."""
+    unused = sa.and_(
+        _tokens.c.max_uses == 1, _tokens.c.use_count == 0, _tokens.c.revoked_at.is_(None)
+    )
+    return await tx.run(sa.update(_tokens).where(unused).values(revoked_at=tx.now))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from moorage.core import audit, devices, keys
 from moorage.core.caller import Caller, Scope
 from moorage.core.errors import DomainError, Kind, invalid, not_found
-from moorage.core.provisioning import token_store
+from moorage.core.provisioning import store, token_store
 from moorage.core.provisioning.model import MadeToken, Policy, ProvisioningToken
 from moorage.kit.ids import key_text_prefix, new_key_text, new_uuid
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
@@ -180,3 +180,11 @@ def token_expired() -> DomainError:
         "token_expired",
         "this token has expired; ask the owner for a fresh one",
     )
+
+
+async def void_single_use(tx: Tx) -> int:
+    """Void whatever enrols one device and was not used: install tokens, offline payloads, tokens.
+
+    For a database that was set back: each of them may have been used since. Returns how many.
+    """
+    return await store.void_all_unspent(tx) + await token_store.revoke_single_use(tx)

@@ -10,6 +10,7 @@ from moorage.core.workspaces.service import (
     get,
     get_by_slug,
     list_workspaces,
+    record_in_all,
     update,
 )
 
@@ -24,5 +25,6 @@ __all__ = [
     "get",
     "get_by_slug",
     "list_workspaces",
+    "record_in_all",
     "update",
 ]

@@ -1,5 +1,8 @@
 """Making and finding workspaces."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from moorage.core import audit
 from moorage.core.caller import Caller, Scope
 from moorage.core.errors import DomainError, Kind, not_found
@@ -159,3 +162,10 @@ async def _require_administration(tx: Tx, caller: Caller) -> None:
 async def find_by_slug(tx: Tx, slug: str) -> Workspace | None:
     """Return the workspace of that slug, or None."""
     return await store.find_by_slug(tx, slug)
+
+
+async def record_in_all(tx: Tx, actor: str, action: str, details: Mapping[str, Any]) -> None:
+    """Write into every workspace's audit what the server did to all of them."""
+    for workspace_id in await store.all_ids(tx):
+        caller = Caller(workspace_id, live=True, actor=actor)
+        await audit.record(tx, caller, action, workspace_id, details)

@@ -71,3 +71,8 @@ async def set_features(tx: Tx, workspace_id: str, features: frozenset[Feature]) 
         .where(_workspaces.c.id == workspace_id)
         .values(features=sorted(features))
     )
+
+
+async def all_ids(tx: Tx) -> list[str]:
+    """Ids of all workspaces."""
+    return [row.id for row in await tx.rows(sa.select(_workspaces.c.id))]
