@@ -75,7 +75,7 @@ def enrolment_by(answer: Answer, *, now: float, luck: float) -> messages.Message
     body = answer.body or {}
     if answer.status == 200 and body.get("device_id"):
         return messages.Enrolled(now, body, _positive(body.get("report_interval_s")))
-    if answer.status in (401, 403, 409, 410, 422) and body.get("code") is not None:
+    if answer.status in (401, 403, 409, 410, 422) and answer.code() is not None:
         text = (
             "the server does not enrol this device: %s. The agent goes on collecting and tries "
             "again, hourly at most; if it stays so, give it a fresh payload or token"
@@ -88,7 +88,7 @@ def enrolment_by(answer: Answer, *, now: float, luck: float) -> messages.Message
 
 def _refusal(answer: Answer, *, lane: str, now: float, luck: float) -> messages.Message:
     body = answer.body or {}
-    status, code = answer.status, body.get("code")
+    status, code = answer.status, answer.code()
     if status in (401, 403) and code is not None:
         return messages.KeyRefused(lane, now, luck)
     if status == 410 and code == "device_retired":

@@ -10,9 +10,9 @@ import signal
 import sqlite3
 import sys
 import time
-from typing import IO, Any, Dict, List, Optional, Tuple
+from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
-from moorage_agent import __version__, facts, keytext, offline, restart
+from moorage_agent import __version__, addresses, facts, keytext, offline, restart
 from moorage_agent.enrol import NotEnrolled, Pending, Trust, enrol, is_enrolled, pending, set_up
 from moorage_agent.local import data_folder
 from moorage_agent.logs import Collector, configure
@@ -81,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
         help="instead of a CA: sha256//BASE64, the digest of the server's public key as curl's "
         "--pinnedpubkey has it, or sha256:HEX, that of its certificate (DER)",
     )
+    enrolling.add_argument(
+        "--host",
+        action="append",
+        metavar="NAME=ADDRESS",
+        default=[],
+        help="where a name is that no DNS knows, of the server or a proxy; kept, may be given more "
+        "than once. NAME= forgets it. MOORAGE_AGENT_HOSTS holds more of them, each time it runs",
+    )
     enrolling.set_defaults(command=_enroll)
     running = commands.add_parser("run", help="report until stopped")
     running.add_argument("--once", action="store_true", help="deliver one report and end")
@@ -127,9 +135,10 @@ def _enroll(options: argparse.Namespace) -> int:
     token = _token(options)
     server = options.server.rstrip("/")
     trust = Trust(_certificates(options.ca_file), options.pin)
-    transport = Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)
+    Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)  # refuses what is wrong with them
     store = _open(options, facts.boot_id())
     try:
+        transport = _transport(store, server, trust, options.host)
         if is_enrolled(store, server, token):
             if trust != Trust():
                 store.put(**trust._asdict())
@@ -157,9 +166,10 @@ def _enroll_offline(options: argparse.Namespace) -> int:
     payload = offline.verified(_payload(options), key, time.time())
     server, token = payload.server, payload.secret
     trust = Trust(_certificates(options.ca_file), options.pin)
-    transport = Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)
+    Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)  # refuses what is wrong with them
     store = _open(options, facts.boot_id())
     try:
+        transport = _transport(store, server, trust, options.host)
         if is_enrolled(store, server, token):
             print("enrolled already as %s" % store.get("device_id"))
         elif store.get("key") is not None and not store.get("retired"):
@@ -172,6 +182,19 @@ def _enroll_offline(options: argparse.Namespace) -> int:
     finally:
         store.close()
     return 0
+
+
+def _transport(store: Store, server: str, trust: Trust, entries: Sequence[str] = ()) -> Transport:
+    """Return the way to the server; where names are is kept first. Raises ValueError."""
+    kept = addresses.with_entries(addresses.stored(store.get("hosts")), entries)
+    hosts = addresses.with_entries(kept, _hosts_of_environment())
+    if entries:
+        store.put(hosts=addresses.written(kept))
+    return Transport(server, ca_pem=trust.ca_pem, pin=trust.pin, hosts=hosts)
+
+
+def _hosts_of_environment() -> List[str]:
+    return addresses.entries_of(os.environ.get("MOORAGE_AGENT_HOSTS"))
 
 
 def _payload(options: argparse.Namespace) -> str:
@@ -257,7 +280,7 @@ def _agent(
         folder,
         collector,
         boot_id=boot_id,
-        transport=Transport(server, ca_pem=trust.ca_pem, pin=trust.pin).twin,
+        transport=_transport(store, server, trust).twin,
         why_no_restart=restart.why_not,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -293,6 +316,9 @@ def _status(options: argparse.Namespace) -> int:
         found["enrolled"] = store.get("key") is not None
         found["pending"] = store.get("pending") is not None
         found["retired"] = store.get("retired") is not None
+        table = addresses.stored(store.get("hosts"))
+        hosts = addresses.with_entries(table, _hosts_of_environment())
+        found["hosts"] = hosts if options.json else addresses.shown(hosts)
         found.update(store.counts())
     finally:
         store.close()

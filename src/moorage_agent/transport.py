@@ -11,10 +11,11 @@ import ssl
 import threading
 import time
 import urllib.parse
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple, Type
 
-from moorage_agent import pins, proxies
+from moorage_agent import addresses, proxies, secured
 
 CONNECT_WITHIN_S = 10
 ANSWER_WITHIN_S = 30
@@ -24,6 +25,7 @@ _SLOW_LINE_BYTES_PER_S = 2048
 _KEPT_FOR_S = 45
 _GZIP_FROM_BYTES = 1024
 _LONGEST_ANSWER = 1024 * 1024
+_PROXY_WANTS_LOGIN = 407
 _STALE = (ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -32,12 +34,21 @@ class Unreachable(Exception):
 
 
 class Answer(NamedTuple):
-    """An answer. ``body`` is None when it is no JSON object, ``location`` where a redirect goes."""
+    """An answer. ``body`` is None when it is no JSON object, ``location`` where a redirect goes.
+
+    ``content`` is the body as it came, for a transport that expects a file.
+    """
 
     status: int
     body: Optional[Dict[str, Any]]
     retry_after_s: Optional[float]
     location: Optional[str] = None
+    content: bytes = b""
+
+    def code(self) -> Optional[str]:
+        """Return the name that our server gives a refusal; those of others have numbers, if any."""
+        code = None if self.body is None else self.body.get("code")
+        return code if isinstance(code, str) else None
 
     def explained(self) -> str:
         """Return what this answer, none of those that count, says to people."""
@@ -46,7 +57,7 @@ class Answer(NamedTuple):
                 "the server's address redirects (%d) to %s; redirects are not followed, so enrol "
                 "with the final address" % (self.status, self.location or "somewhere else")
             )
-        if self.body is None or "code" not in self.body:
+        if self.body is None or self.code() is None:
             return (
                 "something answered %d that is not a Moorage server; check the address, and "
                 "whether a proxy or a sign-in page stands in between" % self.status
@@ -59,9 +70,16 @@ class Transport:
     """Connections to a server. One of these belongs to one thread."""
 
     def __init__(
-        self, server: str, *, ca_pem: Optional[str] = None, pin: Optional[str] = None
+        self,
+        server: str,
+        *,
+        ca_pem: Optional[str] = None,
+        pin: Optional[str] = None,
+        hosts: Optional[addresses.Hosts] = None,
     ) -> None:
         """Keep the address. ``ca_pem``: certificates to trust, as text.
+
+        ``hosts``: where names are that no DNS knows, of the server and of proxies.
 
         Raises:
             ValueError: the address, the certificates or the pin is none.
@@ -72,12 +90,14 @@ class Transport:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         self._prefix = parts.path.rstrip("/")
-        self._pin = None if pin is None else pins.parse(pin)
+        self._hosts = hosts or {}
         if pin is not None and not self._tls:
             raise ValueError("a pin is of a certificate: the server's address must be https://")
-        self._context = _context(ca_pem, pinned=pin is not None) if self._tls else None
+        self._secured = secured.Secured(ca_pem=ca_pem, pin=pin) if self._tls else None
         self._connection: Optional[http.client.HTTPConnection] = None
         self._used_at = 0.0
+        # Of a file that is asked for: it may be larger than other answers, and take longer.
+        self.expects_bytes = 0
         # This machine's address on the way to the server; read by other threads.
         self.local_address: Optional[str] = None
 
@@ -128,13 +148,11 @@ class Transport:
 
     def find_local_address(self) -> None:
         """Look up which address of this machine leads to the server, sending nothing."""
-        proxy = self._proxy()
-        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-            family, kind, protocol, _, address = found[0]
-            with socket.socket(family, kind, protocol) as sock:
-                sock.connect(address)
+            host, port = self._first_hop(self._proxy())
+            found = addresses.resolve(host, port, self._hosts)[0]
+            with socket.socket(found.family, socket.SOCK_DGRAM) as sock:
+                sock.connect(found.address)
                 self.local_address = str(sock.getsockname()[0])
         except (OSError, ValueError):
             return
@@ -145,36 +163,35 @@ class Transport:
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
-        allowed_s = ANSWER_WITHIN_S + len(body or b"") / _SLOW_LINE_BYTES_PER_S
-        # A socket's time-out is for silence only; a trickle would hold the lane for ever.
-        expired = threading.Event()
-        watch = threading.Timer(allowed_s, _cut, (connection.sock, expired))
-        watch.daemon = True
-        watch.start()
-        try:
+        carried = len(body or b"") + self.expects_bytes
+        allowed_s = ANSWER_WITHIN_S + carried / _SLOW_LINE_BYTES_PER_S
+        with _within(allowed_s, connection.sock):
             connection.request(method, self._target(path), body, self._with_proxy(headers))
             response = connection.getresponse()
-            content = response.read(_LONGEST_ANSWER)
-        except (OSError, http.client.HTTPException):
-            if expired.is_set():
-                raise socket.timeout from None
-            raise
-        finally:
-            watch.cancel()
-        if expired.is_set():
-            raise socket.timeout
+            most = max(_LONGEST_ANSWER, self.expects_bytes + 1)
+            content = response.read(most)
+            if response.length and len(content) < most:
+                # Asked for so many bytes, it says nothing of an answer that ends before.
+                raise http.client.IncompleteRead(content, response.length)
         self._used_at = time.monotonic()
         if response.will_close or not response.isclosed():
             self.close()
+        proxy = self._proxy()
+        if response.status == _PROXY_WANTS_LOGIN and proxy is not None:
+            raise _ProxyRefused(_login_wanted(proxy))
         return Answer(
             response.status,
             _json(content),
             _seconds(response.getheader("Retry-After")),
             response.getheader("Location"),
+            content if self.expects_bytes else b"",
         )
 
     def _proxy(self) -> Optional[proxies.Proxy]:
         return proxies.find("https" if self._tls else "http", self._host, self._port)
+
+    def _first_hop(self, proxy: Optional[proxies.Proxy]) -> Tuple[str, int]:
+        return (proxy.host, proxy.port) if proxy else (self._host, self._port)
 
     def _with_proxy(self, headers: Dict[str, str]) -> Dict[str, str]:
         proxy = None if self._tls else self._proxy()
@@ -188,34 +205,53 @@ class Transport:
 
     def _connect(self) -> http.client.HTTPConnection:
         proxy = self._proxy()
-        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
-        connection: http.client.HTTPConnection
-        if self._context is None:
-            connection = http.client.HTTPConnection(host, port, timeout=CONNECT_WITHIN_S)
-        else:
-            connection = http.client.HTTPSConnection(
-                host, port, timeout=CONNECT_WITHIN_S, context=self._context
-            )
-            if proxy is not None:
-                connection.set_tunnel(self._host, self._port, proxy.headers)
-        connection.connect()
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sock.settimeout(ANSWER_WITHIN_S)
-        self.local_address = str(connection.sock.getsockname()[0])
-        if self._pin is not None:
-            self._check_pin(connection)
+        host, port = self._first_hop(proxy)
+        sock = addresses.connect(host, port, self._hosts, CONNECT_WITHIN_S)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.local_address = str(sock.getsockname()[0])
+            connection = http.client.HTTPConnection(self._host, self._port)
+            if self._secured is not None:
+                # Only so that the header Host leaves the port out where it goes without saying.
+                connection.default_port = 443
+                if proxy is not None:
+                    with _within(2 * CONNECT_WITHIN_S, sock):
+                        _tunnel(sock, self._host, self._port, proxy)
+                sock = tls = self._secured.around(sock, self._host)
+                with _within(2 * CONNECT_WITHIN_S, tls):
+                    self._secured.greet(tls)
+            sock.settimeout(ANSWER_WITHIN_S)
+        except BaseException:
+            sock.close()
+            raise
+        connection.sock, connection.auto_open = sock, 0
         return connection
 
-    def _check_pin(self, connection: http.client.HTTPConnection) -> None:
-        assert self._pin is not None
-        sock = connection.sock
-        certificate = (
-            sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-        )
-        refusal = self._pin.refusal(certificate or b"")
-        if refusal:
-            connection.close()
-            raise ssl.SSLError(refusal)
+
+class _ProxyRefused(OSError):
+    """A proxy does not let this through; the text says why."""
+
+
+@contextmanager
+def _within(seconds: float, sock: socket.socket) -> Iterator[None]:
+    """Have what is done with a socket end in time; its own time-out is for silence only.
+
+    A trickle would hold the lane for ever. Raises socket.timeout.
+    """
+    expired = threading.Event()
+    watch = threading.Timer(seconds, _cut, (sock, expired))
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    except (OSError, ValueError, http.client.HTTPException):
+        if expired.is_set():
+            raise socket.timeout from None
+        raise
+    finally:
+        watch.cancel()
+    if expired.is_set():
+        raise socket.timeout
 
 
 def _cut(sock: socket.socket, expired: threading.Event) -> None:
@@ -225,6 +261,34 @@ def _cut(sock: socket.socket, expired: threading.Event) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         return
+
+
+def _tunnel(sock: socket.socket, host: str, port: int, proxy: proxies.Proxy) -> None:
+    """Have the proxy connect this socket with the server. Raises OSError or HTTPException."""
+    place = _authority(host, port)
+    headers = {"Host": place, **proxy.headers}
+    lines = ["CONNECT %s HTTP/1.1" % place, *("%s: %s" % pair for pair in headers.items())]
+    sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    response = http.client.HTTPResponse(sock, method="CONNECT")
+    try:
+        response.begin()
+    finally:
+        response.close()
+    if response.status == _PROXY_WANTS_LOGIN:
+        raise _ProxyRefused(_login_wanted(proxy))
+    if not 200 <= response.status < 300:
+        raise _ProxyRefused(
+            "the proxy %s does not connect to %s: it answers %d %s"
+            % (_authority(proxy.host, proxy.port), place, response.status, response.reason[:100])
+        )
+
+
+def _login_wanted(proxy: proxies.Proxy) -> str:
+    given = "the one in %s is not taken" if proxy.headers else "give one in %s"
+    return "the proxy %s asks for a login: %s (http://USER:PASSWORD@HOST:PORT)" % (
+        _authority(proxy.host, proxy.port),
+        given % proxy.variable,
+    )
 
 
 def _parse_server(server: str) -> urllib.parse.SplitResult:
@@ -238,20 +302,12 @@ def _parse_server(server: str) -> urllib.parse.SplitResult:
     extra = "@" in parts.netloc or parts.query or parts.fragment
     if parts.scheme not in ("http", "https") or not parts.hostname or extra or not plain:
         raise ValueError(wrong)
+    if "%" in parts.hostname:
+        raise ValueError(
+            "an address with a zone (%) is of this machine only and stands in no certificate; "
+            "enrol with a name, and with --host NAME=fe80::1%eth0"
+        )
     return parts
-
-
-def _context(ca_pem: Optional[str], *, pinned: bool) -> ssl.SSLContext:
-    if pinned:
-        # The pin names the very certificate or key; who signed it and for which name adds nothing.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    try:
-        return ssl.create_default_context(cadata=ca_pem)
-    except (OSError, ValueError) as error:
-        raise ValueError("the CA file holds no usable PEM certificates: %s" % error) from error
 
 
 def _authority(host: str, port: int) -> str:
@@ -281,13 +337,24 @@ def _seconds(text: Optional[str]) -> Optional[float]:
 
 
 def _reason(error: Exception, host: str) -> str:
-    if isinstance(error, socket.gaierror):
-        return "the name %s cannot be resolved; check the network's DNS" % host
-    if isinstance(error, ssl.SSLError):
-        # Only errors of OpenSSL's own have a reason; ours is what was raised.
-        return "TLS was refused: %s" % (getattr(error, "reason", None) or error.args[-1])
-    if isinstance(error, socket.timeout):
-        return "the server did not answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens at the server's address"
+    if isinstance(error, ssl.SSLError) and not isinstance(error, socket.timeout):
+        return secured.reason(error, host)
+    for kind, said in _REASONS:
+        if isinstance(error, kind):
+            return said or str(error)[:300]
+    if isinstance(error, http.client.HTTPException):
+        return "what answers is no HTTP server: %s" % (str(error)[:200] or type(error).__name__)
     return "%s: %s" % (type(error).__name__, error)
+
+
+# What is said of errors; those of ours, and of ValueError, say it themselves.
+_REASONS: Tuple[Tuple[Type[Exception], str], ...] = (
+    (addresses.Unresolved, ""),
+    (addresses.Unconnected, ""),
+    (_ProxyRefused, ""),
+    (socket.timeout, "the server did not answer in time"),
+    (ConnectionRefusedError, "nothing listens at the server's address"),
+    (ConnectionError, "the connection broke off before there was an answer"),
+    (http.client.IncompleteRead, "the connection broke off in the middle of an answer"),
+    (ValueError, ""),
+)

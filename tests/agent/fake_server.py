@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import socket
 import ssl
 import threading
 import time
@@ -44,10 +45,21 @@ class Attempt:
     headers: dict[str, str]
 
 
+class _OverIPv6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class FakeServer:
     """Answers as ours does, and files; remembers everything it was sent."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, interval_s: int = 1) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        interval_s: int = 1,
+        *,
+        address: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.interval_s = interval_s
         self.files: dict[str, bytes] = {}
         self.enrolments: list[dict[str, Any]] = []
@@ -70,13 +82,14 @@ class FakeServer:
         self.enrol_reply: Callable[[dict[str, Any]], Reply | None] = lambda _body: None
         self.paths: list[str] = []
         self._guard = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        kind = _OverIPv6 if ":" in address else ThreadingHTTPServer
+        self._http = kind((address, port), self._handler())
         self._http.daemon_threads = True
         if tls is not None:
             self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         scheme = "http" if tls is None else "https"
         self.port = self._http.server_port
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.url = f"{scheme}://{f'[{address}]' if ':' in address else address}:{self.port}"
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
