@@ -33,11 +33,14 @@ class Lines:
         self._path = os.path.join(folder, _FILE)
         self._on_line = on_line
         self._guard = threading.Lock()
+        self._ended = False
         self._read_to = self._kept()
 
     def take(self, ids: Dict[str, str]) -> None:
         """Take in what the containers of these services wrote since."""
         with self._guard:
+            if self._ended:
+                return
             before = dict(self._read_to)
             for service, container in ids.items():
                 self._take(service, container)
@@ -50,6 +53,11 @@ class Lines:
         """Take in the rest before a container is removed."""
         with self._guard:
             self._take(service, container)
+
+    def end(self) -> None:
+        """Take in no more: what is read from now on would reach nobody, and not be read again."""
+        with self._guard:
+            self._ended = True
 
     def _take(self, service: str, container: str) -> None:
         since = self._read_to.get(container, "")

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import threading
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+from moorage_agent import container_outlook
 from moorage_agent import container_specs as specs
 from moorage_agent.applying_state import Seen
 from moorage_agent.container_logs import Lines
-from moorage_agent.drivers import NO_GPU_RUNTIME, DriverError, OnLine
+from moorage_agent.drivers import NO_GPU_RUNTIME, DriverError, OnLine, Outlook
 from moorage_agent.engine import Engine, EngineRefused
+from moorage_agent.images import Images
 from moorage_agent.units import DOCKER, Unit
 
 _STOP_MARGIN_S = 30.0
@@ -37,6 +38,7 @@ class Containers:
         self._agent = agent
         self._device = device
         self._engine = engine or Engine()
+        self._images = Images(self._engine)
         self._lines = Lines(self._engine, folder, on_line)
         self._guard = threading.Lock()
         self._before: Dict[str, Dict[str, Any]] = {}
@@ -48,8 +50,7 @@ class Containers:
         """Have the image here: it is already, or is loaded from a file, or pulled."""
         self._engine.wait()
         self._gpu(unit)
-        if not self._has(unit.body["image"]):
-            self._fetch(unit)
+        self._images.bring(unit)
 
     def start(self, unit: Unit, revision: int) -> None:
         """Make the container, unless it is there, and start it."""
@@ -126,67 +127,16 @@ class Containers:
 
     def close(self) -> None:
         """Let them run."""
+        self._lines.end()
 
     # --- what would stop one
 
-    def obstacles(self, unit: Unit, mine: bool) -> List[Dict[str, Any]]:  # noqa: FBT001
+    def outlook(self, unit: Unit) -> Outlook:
         """Look, without pulling or making anything."""
-        found: List[Dict[str, Any]] = []
         try:
-            self._engine.call("GET", "/_ping")
+            return container_outlook.look(self._engine, self._images, unit, self._gpu, self._ours())
         except DriverError as error:
-            return [{"kind": "engine", "detail": str(error)}]
-        try:
-            self._gpu(unit)
-        except DriverError as error:
-            found.append({"kind": NO_GPU_RUNTIME, "detail": str(error)})
-        image_file = unit.body["image_file"]
-        if not self._has(unit.body["image"]) and not (image_file and os.path.exists(image_file)):
-            found += self._registry_says(unit)
-        if not mine:
-            found += [
-                {"kind": "port_taken", "detail": "port %d/%s is in use here" % (here, protocol)}
-                for address, here, _inside, protocol in unit.body["ports"]
-                if _is_taken(address, here, protocol)
-            ]
-        return found
-
-    def _registry_says(self, unit: Unit) -> List[Dict[str, Any]]:
-        image = unit.body["image"]
-        try:
-            path = "/distribution/%s/json" % image
-            self._engine.call("GET", path, auth=unit.auth or {})
-        except DriverError as error:
-            return [{"kind": "registry", "detail": "%s: %s" % (image, error)}]
-        return []
-
-    # --- images
-
-    def _has(self, image: str) -> bool:
-        try:
-            self._engine.call("GET", "/images/%s/json" % image)
-        except EngineRefused as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
-
-    def _fetch(self, unit: Unit) -> None:
-        image, path = unit.body["image"], unit.body["image_file"]
-        if path is not None and os.path.exists(path):
-            with open(path, "rb") as file:
-                for _told in self._engine.progress("/images/load", query={"quiet": 1}, file=file):
-                    pass
-            if self._has(image):
-                return
-            raise DriverError("the file %s holds no image %s" % (path, image))
-        try:
-            query = {"fromImage": image}
-            for _told in self._engine.progress("/images/create", query=query, auth=unit.auth or {}):
-                pass
-        except DriverError as error:
-            text = "the image %s cannot be pulled: %s" % (image, error)
-            raise DriverError(text, again=error.again) from None
+            return Outlook(({"kind": "engine", "detail": str(error)},))
 
     def _gpu(self, unit: Unit) -> Optional[str]:
         """Return how the unit gets the GPU, if it wants one. Raises DriverError, blocked."""
@@ -223,17 +173,3 @@ class Containers:
         except EngineRefused as error:
             if error.status != status:
                 raise
-
-
-def _is_taken(address: str, port: int, protocol: str) -> bool:
-    """Whether somebody holds a port: then it cannot be bound."""
-    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.strip("[]"), port))
-        except OSError:
-            return True
-    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Protocol, Tuple
 
 from moorage_agent.applying_state import Seen
 from moorage_agent.units import Unit
@@ -10,7 +10,9 @@ from moorage_agent.units import Unit
 # Called from threads, with where a line comes from, its severity if that is known, and its text.
 OnLine = Callable[[str, Optional[str], str], None]
 
+# What a device can lack for a unit.
 NO_GPU_RUNTIME = "no_gpu_runtime"
+REGISTRY_REFUSED = "registry_refused"
 _LONGEST_TEXT = 500
 
 
@@ -26,6 +28,20 @@ class DriverError(Exception):
         super().__init__(text[:_LONGEST_TEXT])
         self.again = again
         self.blocked = blocked
+
+
+class Outlook(NamedTuple):
+    """What preparing a unit would meet, found without changing anything.
+
+    ``obstacles`` would stop it, ``notes`` would not: each has ``kind`` and ``detail``. ``pulls``:
+    bytes to bring from a registry, by what they are of; None: nothing is, or nobody knows how much.
+    ``free_bytes``: the room where they would go, if it can be seen.
+    """
+
+    obstacles: Tuple[Dict[str, Any], ...] = ()
+    notes: Tuple[Dict[str, Any], ...] = ()
+    pulls: Optional[Dict[str, int]] = None
+    free_bytes: Optional[int] = None
 
 
 class Driver(Protocol):
@@ -55,11 +71,8 @@ class Driver(Protocol):
     def stats(self) -> Dict[str, Tuple[Optional[float], Optional[float]]]:
         """Return (CPU in percent of one core, memory in MiB) by name, since the call before."""
 
-    def obstacles(self, unit: Unit, mine: bool) -> List[Dict[str, Any]]:  # noqa: FBT001
-        """Return what would stop it, found without changing anything: ``kind`` and ``detail``.
-
-        ``mine``: this unit runs here already in an earlier form, so its ports are its own.
-        """
+    def outlook(self, unit: Unit) -> Outlook:
+        """Say what would stop it, and what it would cost."""
 
     def close(self) -> None:
         """End what cannot go on without this process."""

@@ -9,6 +9,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import socket
 import time
 import urllib.parse
@@ -187,24 +188,24 @@ def _message(told: bytes) -> str:
     return str(found.get("message", found)) if isinstance(found, dict) else str(found)
 
 
-# What the engine passes on from networks and registries that may be over by itself.
-_PASSING = (
-    "timeout",
-    "timed out",
-    "connection refused",
-    "connection reset",
-    "no such host",
-    "temporary failure",
-    "network is unreachable",
-    "no route to host",
-    "unexpected eof",
-    "toomanyrequests",
-    "503",
-    "502",
+# What the engine passes on from networks and registries that may be over by itself. Figures alone
+# say nothing: ports and digests hold them too.
+_PASSING = re.compile(
+    r"timeout|timed out|connection refused|connection reset|no such host|temporary failure"
+    r"|network is unreachable|no route to host|\beof$|toomanyrequests"
+    r"|http(?: status)?:? (?:429|50[0234])|50[234] (?:bad gateway|service |gateway )",
+    re.IGNORECASE,
 )
 
 
 def _told_wrong(status: int, text: str) -> EngineRefused:
-    plain = text.lower()
-    passing = any(word in plain for word in _PASSING) and "port is already" not in plain
-    return EngineRefused(status, text, again=passing)
+    return EngineRefused(status, text, again=_PASSING.search(text) is not None)
+
+
+def free_bytes(engine: Engine) -> Optional[int]:
+    """Return the room where an engine keeps images, or None when it is not to be seen from here."""
+    try:
+        disk = os.statvfs(str(engine.call("GET", "/info")["DockerRootDir"]))
+    except (OSError, KeyError):
+        return None
+    return disk.f_bavail * disk.f_frsize

@@ -6,7 +6,6 @@ never done again.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
@@ -15,7 +14,7 @@ import urllib.parse
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from moorage_agent import clock, config, planning
-from moorage_agent.applying_state import Asked, Prepare, StartStream, State
+from moorage_agent.applying_state import Asked, StartStream, State
 from moorage_agent.drivers import Driver
 from moorage_agent.messages import Command
 from moorage_agent.results import Outcome
@@ -27,8 +26,6 @@ REBOOT = "reboot"
 _MOST_AT_ONCE = 4
 _REBOOTS_WITHIN_S = 300.0
 _CAMERA_WITHIN_S = 3.0
-# Less than this is no room to pull an image into.
-_LEAST_FREE_BYTES = 512 * 1024 * 1024
 _CAMERA_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
 
 
@@ -156,36 +153,23 @@ class Later:
         problem = config.problem_of(document)
         if problem is not None or not isinstance(document, dict):
             told = {"kind": "document", "detail": problem}
-            return Outcome({"would_apply": False, "effects": [], "obstacles": [told]})
+            result = {"would_apply": False, "effects": [], "obstacles": [told], "notes": []}
+            return Outcome(result)
         state = self._device.state()
         effects = planning.effects_of(state, document, clock.now().steady)
-        obstacles: List[Dict[str, Any]] = []
+        met = planning.meet(effects, document, self._device.drivers)
+        obstacles = list(met.obstacles)
         for effect in effects:
-            if isinstance(effect, Prepare):
-                obstacles += self._obstacles(effect, state)
-            elif isinstance(effect, StartStream):
+            if isinstance(effect, StartStream):
                 obstacles += _camera_says(effect)
         in_the_way = [one for one in obstacles if one["kind"] != "camera_unreachable"]
         result = {
             "would_apply": not in_the_way,
-            "effects": [planning.told_of(effect) for effect in effects],
+            "effects": [planning.told_of(effect, met.pulls) for effect in effects],
             "obstacles": obstacles,
+            "notes": met.notes,
         }
         return Outcome(result)
-
-    def _obstacles(self, effect: Prepare, state: State) -> List[Dict[str, Any]]:
-        unit = effect.unit
-        found: List[Dict[str, Any]] = []
-        for driver in self._device.drivers:
-            if driver.name == unit.driver:
-                found += driver.obstacles(unit, mine=unit.name in state.seen)
-        disk = os.statvfs(self._device.folder)
-        free = disk.f_bavail * disk.f_frsize
-        if unit.body.get("image") is not None and free < _LEAST_FREE_BYTES:
-            text = "%d MiB are free; an image wants %d at least"
-            detail = text % (free // 2**20, _LEAST_FREE_BYTES // 2**20)
-            found.append({"kind": "disk", "detail": detail})
-        return [{"service": unit.name, **one} for one in found]
 
     # --- the machine
 

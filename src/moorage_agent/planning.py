@@ -1,11 +1,14 @@
-"""What a proposed document would have this device do: the same decisions, carried out by nobody."""
+"""What a proposed document would have this device do: the same decisions, carried out by nobody.
+
+And what they would meet: drivers look, nothing is changed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from moorage_agent import applying
+from moorage_agent import applying, units
 from moorage_agent.applying_state import (
     ON_UNITS,
     RUNNING,
@@ -22,11 +25,16 @@ from moorage_agent.applying_state import (
     StopStream,
     name_of,
 )
+from moorage_agent.drivers import Driver, Outlook
 from moorage_agent.messages import Config
-from moorage_agent.units import DOCKER, PROCESS
+from moorage_agent.units import DOCKER, PROCESS, Unit
 
 # Each effect of a document is followed by at most this many that come of it.
 _MOST_ROUNDS = 10
+# Less than this is no room to work in.
+_LEAST_FREE_BYTES = 512 * 1024 * 1024
+# While a layer is unpacked it is on the disk packed as well, and layers unpack to about twice that.
+_ROOM_FOR_A_BYTE = 3
 _WORDS: Dict[type, str] = {Prepare: "prepare", Start: "start", Remove: "remove"}
 
 
@@ -68,8 +76,11 @@ def _sorted(effects: List[Effect]) -> Tuple[List[Effect], List[Any]]:
     return told, [one for one in told if isinstance(one, ON_UNITS)]
 
 
-def told_of(effect: Effect) -> Dict[str, Any]:
-    """Return an effect in words, without anything that may be secret."""
+def told_of(effect: Effect, pulls: Mapping[str, int]) -> Dict[str, Any]:
+    """Return an effect in words, without anything that may be secret.
+
+    ``pulls``: bytes to pull by service, where that is known.
+    """
     if isinstance(effect, StartStream):
         return {"do": "start_stream", "stream": effect.stream_id}
     if isinstance(effect, StopStream):
@@ -82,4 +93,73 @@ def told_of(effect: Effect) -> Dict[str, Any]:
     }
     if isinstance(effect, (Prepare, Start)) and effect.unit.body.get("image") is not None:
         told["image"] = effect.unit.body["image"]
+    if isinstance(effect, Prepare) and effect.unit.name in pulls:
+        told["pull_bytes"] = pulls[effect.unit.name]
     return told
+
+
+# --- what it would meet
+
+
+class Met(NamedTuple):
+    """What the effects of a document would meet. ``pulls``: bytes by service, where known."""
+
+    obstacles: List[Dict[str, Any]]
+    notes: List[Dict[str, Any]]
+    pulls: Dict[str, int]
+
+
+def meet(effects: List[Effect], document: Dict[str, Any], drivers: List[Driver]) -> Met:
+    """Have the drivers look at what would be prepared."""
+    outlooks = {}
+    for effect in effects:
+        if isinstance(effect, Prepare):
+            found = [one for one in drivers if one.name == effect.unit.driver]
+            outlooks[effect.unit.name] = found[0].outlook(effect.unit) if found else Outlook()
+    met = met_by(outlooks)
+    clashes = port_clashes(units.units_of(document))
+    return met._replace(obstacles=[*met.obstacles, *clashes])
+
+
+def met_by(outlooks: Mapping[str, Outlook]) -> Met:
+    """Add up what was found by service, in their order; a layer that two need is pulled once."""
+    met = Met([], [], {})
+    known: Dict[str, int] = {}
+    for service, outlook in outlooks.items():
+        met.obstacles.extend({"service": service, **one} for one in outlook.obstacles)
+        met.notes.extend({"service": service, **one} for one in outlook.notes)
+        if outlook.pulls is not None:
+            fresh = {what: size for what, size in outlook.pulls.items() if what not in known}
+            known.update(fresh)
+            met.pulls[service] = sum(fresh.values())
+        full = _no_room(sum(known.values()), outlook.free_bytes)
+        if full is not None:
+            met.obstacles.append({"service": service, "kind": "disk", **full})
+    return met
+
+
+def _no_room(pull_bytes: int, free: Optional[int]) -> Optional[Dict[str, Any]]:
+    """Return what is wrong when so much is to be pulled, all in all, into so much room."""
+    if free is None:
+        return None
+    needed = _LEAST_FREE_BYTES + _ROOM_FOR_A_BYTE * pull_bytes
+    if free >= needed:
+        return None
+    text = "%d bytes are free on the engine's disk; to pull %d bytes and unpack them, about %d"
+    detail = (text + " should be") % (free, pull_bytes, needed)
+    return {"detail": detail, "free_bytes": free, "needed_bytes": needed}
+
+
+def port_clashes(wanted: Mapping[str, Unit]) -> List[Dict[str, Any]]:
+    """Return an obstacle for each port that two services of a document want."""
+    found: List[Dict[str, Any]] = []
+    holders: Dict[Tuple[int, str], List[Tuple[str, str]]] = {}
+    for name, unit in wanted.items():
+        for address, here, _inside, protocol in unit.body.get("ports", ()):
+            others = holders.setdefault((here, protocol), [])
+            for other, elsewhere in others:
+                if address == elsewhere or not address or not elsewhere:
+                    detail = "port %d/%s is wanted by %s as well" % (here, protocol, other)
+                    found.append({"service": name, "kind": "port_taken", "detail": detail})
+            others.append((name, address))
+    return found

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple
 
 from moorage_agent.applying_state import FAILED, FINISHED, RESTARTING, RUNNING, Seen
-from moorage_agent.drivers import DriverError, OnLine
+from moorage_agent.drivers import DriverError, OnLine, Outlook
 from moorage_agent.units import PROCESS, Unit
 
 FIRST_PAUSE_S = 1.0
@@ -139,13 +139,13 @@ class Processes:
         self._ticks = ticks
         return found
 
-    def obstacles(self, unit: Unit, mine: bool) -> List[Dict[str, Any]]:  # noqa: ARG002, FBT001
+    def outlook(self, unit: Unit) -> Outlook:
         """Say what ``prepare`` would."""
         try:
             self.prepare(unit)
         except DriverError as error:
-            return [{"kind": "command", "detail": str(error)}]
-        return []
+            return Outlook(({"kind": "command", "detail": str(error)},))
+        return Outlook()
 
     def close(self) -> None:
         """End all of them, at the same time."""

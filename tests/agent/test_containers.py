@@ -2,79 +2,30 @@
 
 import io
 import json
-import shutil
+import re
 import socket
 import tarfile
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
+from agent.docker_kit import container, document, inspected, running, services, told
 from agent.kit import run
-from moorage_agent import applier, container_specs, loop, step, units
+from moorage_agent import container_specs, units
 from moorage_agent.containers import Containers
 from moorage_agent.drivers import DriverError
 from moorage_agent.engine import Engine
 from support import docker
 
-BASE = {"config": {"stable_s": 0.5}, "services": {}, "streams": {}}
-STAYS = ["sh", "-c", "echo started; exec sleep 600"]
-
-
-@pytest.fixture(scope="module")
-def engine():
-    folder = Path(tempfile.mkdtemp(prefix="moorage-docker-"))
-    made = docker.started(folder)
-    made.import_busybox("1")
-    made.import_busybox("2")
-    yield made
-    made.remove_all()
-    made.stop()
-    shutil.rmtree(folder)
-
 
 @pytest.fixture(autouse=True)
-def _in_haste(monkeypatch, server, engine):
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
-    monkeypatch.setattr(loop.random, "random", lambda: 0.0)
-    monkeypatch.setattr(loop, "_WAKE_EVERY_S", 0.02)
-    monkeypatch.setattr(loop, "_FIRST_AFTER_S", 0.05)
-    monkeypatch.setattr(step, "ASK_AGAIN_S", 0.05)
-    monkeypatch.setattr(applier, "WATCH_FAST_S", 0.1)
-    monkeypatch.setattr(applier, "WATCH_SLOW_S", 0.3)
-    monkeypatch.setattr("moorage_agent.engine._THERE_WITHIN_S", 0.5)
-    server.interval_s = 3600
-    yield
-    engine.remove_all()
+def _in_haste(in_haste):
+    """Every test here has an agent in haste."""
 
 
-def container(**more):
-    image = {"image": docker.IMAGE, "tag": "1", "command": STAYS, "stop_after_s": 0}
-    return {**image, **more}
-
-
-def document(**services):
-    return {**BASE, "services": services}
-
-
-def told(server):
-    states = [report["config"] for report in server.accepted if "config" in report]
-    return [state for state in states if state["state"] != "pending"]
-
-
-def services(server):
-    rows = [report["services"] for report in server.accepted if "services" in report]
-    return {row["name"]: row for row in rows[-1]} if rows else {}
-
-
-def running(engine):
-    found = engine.engine.call("GET", "/containers/json")
-    return {one["Names"][0].lstrip("/"): one for one in found}
-
-
-def inspected(engine, name):
-    return engine.engine.call("GET", f"/containers/{name}/json")
+@pytest.fixture
+def engine(docker_engine):
+    return docker_engine
 
 
 def test_a_container_is_made_as_the_document_says_and_outlives_the_agent(server, folder, engine):
@@ -142,7 +93,7 @@ def test_what_cannot_run_goes_back_to_the_container_of_before(
     server, folder, engine, monkeypatch, entry, named
 ):
     # What a network may do better later is tried for long; here it is refused for good.
-    monkeypatch.setattr("moorage_agent.engine._PASSING", ())
+    monkeypatch.setattr("moorage_agent.engine._PASSING", re.compile("(?!)"))
     server.set_config(document(app=container()))
 
     def failed():
@@ -231,7 +182,8 @@ def test_figures_of_use_are_reported(engine, tmp_path):
     driver.stats()
     time.sleep(1)
     cpu_percent, memory_mb = driver.stats()["app"]
-    assert 20 < cpu_percent < 250
+    # However little of a core it is given on a machine that is busy.
+    assert 1 < cpu_percent < 250
     assert memory_mb is not None
 
 
@@ -255,8 +207,10 @@ def test_what_would_stop_a_service_is_said_without_doing_anything(engine, tmp_pa
         port = f"127.0.0.1:{taken.getsockname()[1]}:80"
         entry = container(image="127.0.0.1:1/none", ports=[port], gpu=True)
         [unit] = units.units_of(document(app=entry)).values()
-        found = {one["kind"] for one in driver.obstacles(unit, mine=False)}
-    assert found == {"registry", "port_taken", "no_gpu_runtime"}
+        found = driver.outlook(unit)
+    assert {one["kind"] for one in found.obstacles} == {"port_taken", "no_gpu_runtime"}
+    # Nobody is there to say no: that may be over by the time it is applied.
+    assert [one["kind"] for one in found.notes] == ["pull_size_unknown"]
     assert running(engine) == {}
 
 

@@ -119,15 +119,19 @@ def test_what_our_agent_answers_is_said_in_sentences_and_decides(cli, would_appl
     result = {
         "would_apply": would_apply,
         "effects": [
+            {"do": "prepare", "service": "web", "image": "nginx:1", "pull_bytes": 7},
             {"do": "start", "service": "web", "image": "nginx:1"},
             {"do": "stop_stream", "stream": "door"},
         ],
         "obstacles": [{"service": "web", "kind": "port_taken", "detail": "port 80 is taken"}],
+        "notes": [{"service": "api", "kind": "pull_size_unknown", "detail": "size unknown"}],
     }
     ended, out, _, _ = answered(cli, box, result)
     assert ended == code
     assert out.splitlines() == [
+        "would: prepare web (nginx:1), 7 bytes to pull",
         "would: start web (nginx:1)",
         "would: stop stream door",
         "problem: web: port 80 is taken",
+        "note: api: size unknown",
     ]

@@ -79,6 +79,13 @@ class DockerProcess:
         for one in self.engine.call("GET", "/containers/json", query={"all": 1}):
             self.engine.call("DELETE", f"/containers/{one['Id']}?force=1")
 
+    def remove_images(self, prefix: str) -> None:
+        """Leave no image whose name begins so."""
+        for one in self.engine.call("GET", "/images/json"):
+            names = [*(one["RepoTags"] or ()), *(one["RepoDigests"] or ())]
+            if any(name.startswith(prefix) for name in names):
+                self.engine.call("DELETE", f"/images/{one['Id']}?force=1")
+
     def import_busybox(self, tag: str = "1", **changes: str) -> str:
         """Make an image of the machine's static busybox; return its name."""
         name = f"{IMAGE}:{tag}"

@@ -35,7 +35,7 @@ def plan(profile: str | None, named: str, patch: str, asking: Asking, *, as_json
         sending.show(done, as_json=False)
         output.note("the device did not say what it would do")
     else:
-        _show(effects, problems)
+        _show(effects, problems, _sentences(done.result, "notes") or [])
     known = done.state == "succeeded" and effects is not None
     return Exit.OK if known and _would_apply(done.result, problems) else Exit.FAILED
 
@@ -70,16 +70,17 @@ def _sentence(one: Any) -> str:
     about = one.get("service") or one.get("stream") if isinstance(one, dict) else None
     if isinstance(about, str) and isinstance(one.get("do"), str):
         image = f" ({one['image']})" if one.get("image") else ""
-        return f"{one['do'].replace('_', ' ')} {about}{image}"
+        pulls = one.get("pull_bytes")
+        size = f", {pulls} bytes to pull" if type(pulls) is int else ""
+        return f"{one['do'].replace('_', ' ')} {about}{image}{size}"
     if isinstance(one, dict) and isinstance(one.get("detail"), str):
         return f"{about}: {one['detail']}" if about else str(one["detail"])
     return output.compact(one)
 
 
-def _show(effects: list[str], problems: list[str]) -> None:
-    for one in effects:
-        output.say(f"would: {one}")
-    for one in problems:
-        output.say(f"problem: {one}")
+def _show(effects: list[str], problems: list[str], notes: list[str]) -> None:
+    for said, those in (("would", effects), ("problem", problems), ("note", notes)):
+        for one in those:
+            output.say(f"{said}: {one}")
     if not effects and not problems:
         output.say("nothing would change")
