@@ -12,7 +12,7 @@ from moorage.core.keys import digest
 from moorage.core.timeline import Window
 from moorage.ingest import Retention
 from moorage.kit.ids import new_row_id
-from moorage.server import jobs as running_jobs
+from moorage.server import clearing
 from moorage.server.jobs import Jobs
 from moorage.storage import idempotency
 
@@ -27,9 +27,11 @@ KEPT = Retention(
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch):
     """A few rows a step, so that a small database needs many."""
-    monkeypatch.setattr(running_jobs, "_STEP_ROWS", 3)
-    monkeypatch.setattr(running_jobs, "_STEP_DEVICES", 2)
-    monkeypatch.setattr(running_jobs, "_PAUSE_S", 0)
+    monkeypatch.setattr(clearing, "_FIRST_ROWS", 3)
+    monkeypatch.setattr(clearing, "_MOST_ROWS", 3)
+    monkeypatch.setattr(clearing, "_FEWEST_ROWS", 3)
+    monkeypatch.setattr(clearing, "_STEP_DEVICES", 2)
+    monkeypatch.setattr(clearing, "_PAUSE_S", 0)
 
 
 async def make_device(db, owner, name: str) -> DeviceRef:

@@ -1,6 +1,7 @@
 """Three accounts of the schema agree: the migrations, the tables in the code, the files to read."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def _described(connection: sa.Connection) -> dict[str, object]:
     known = sa.inspect(connection)
     described: dict[str, object] = {}
     for name in known.get_table_names():
-        if name == "alembic_version":
+        if name == "alembic_version" or re.search(r"_\d{8}$", name):  # a day of a table
             continue
         described[name] = {
             "columns": [

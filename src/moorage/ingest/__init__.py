@@ -1,6 +1,7 @@
 """What devices send → batches → one transaction; acknowledged after the commit."""
 
 from moorage.ingest.checkins import CheckedIn, Checkin
+from moorage.ingest.kept import Kept
 from moorage.ingest.model import Incoming, Received, Report
 from moorage.ingest.queue import IngestLimits
 from moorage.ingest.rules import Retention
@@ -12,6 +13,7 @@ __all__ = [
     "Incoming",
     "Ingest",
     "IngestLimits",
+    "Kept",
     "Received",
     "Report",
     "Retention",

@@ -18,14 +18,15 @@ from moorage.core import (
     telemetry,
 )
 from moorage.core.errors import DomainError, Kind
+from moorage.ingest.kept import Kept
 from moorage.ingest.model import CommandOut, Incoming, Received
-from moorage.ingest.rules import Retention, Rows, facts_told, result_rows, stream_rows
+from moorage.ingest.rules import Rows, facts_told, result_rows, stream_rows
 from moorage.storage import Tx
 
 Outcome: TypeAlias = Received | DomainError
 
 
-async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -> list[Outcome]:
+async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept) -> list[Outcome]:
     """Store what is new of a batch; return for each report its acknowledgement or refusal.
 
     Nothing is acknowledged yet: the caller answers after the commit.
@@ -42,7 +43,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
         verdict = ledger.judge(offer)
         notes: list[str] = []
         if isinstance(verdict, reports.Store):
-            notes = rows.add(incoming, tx.now, retention)
+            notes = rows.add(incoming, tx.now, kept.of(incoming.device.workspace_id))
             stored.append(incoming)
         judged[id(incoming)] = (verdict, notes)
     await ledger.save()
@@ -51,7 +52,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], retention: Retention) -
     await events.append(tx, rows.events)
     heard = [i for i in admitted if not isinstance(judged[id(i)][0], _REFUSED)]
     await _record_present(tx, heard, stored)
-    await _record_running(tx, stored)
+    await _record_running(tx, stored, kept)
     device_ids = list({incoming.device.device_id for incoming in heard})
     intervals = await devices.intervals(tx, device_ids)
     revisions = await config.current_revisions(tx, device_ids)
@@ -141,7 +142,7 @@ async def _record_present(tx: Tx, heard: Sequence[Incoming], stored: Sequence[In
     )
 
 
-async def _record_running(tx: Tx, stored: Sequence[Incoming]) -> None:
+async def _record_running(tx: Tx, stored: Sequence[Incoming], kept: Kept) -> None:
     """Write what devices run and what came of commands. Backfill brings results only."""
     states: dict[str, list[dict[str, Any]]] = {}
     running: dict[str, list[dict[str, Any]]] = {}
@@ -153,7 +154,8 @@ async def _record_running(tx: Tx, stored: Sequence[Incoming]) -> None:
         if report.backfill:
             continue
         if report.streams is not None:
-            states[device_id], added = stream_rows(incoming, tx.now)
+            retention = kept.of(incoming.device.workspace_id)
+            states[device_id], added = stream_rows(incoming, tx.now, retention)
             rates += added
         if report.services is not None:
             running[device_id] = [msgspec.structs.asdict(one) for one in report.services]

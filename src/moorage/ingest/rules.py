@@ -151,12 +151,17 @@ def facts_told(incoming: Incoming) -> dict[str, Any]:
 
 
 def stream_rows(
-    incoming: Incoming, now: datetime
+    incoming: Incoming, now: datetime, retention: Retention
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return a report's streams as states, and their rates as rows of the record."""
+    """Return a report's streams as states, and their rates as rows of the record.
+
+    Rates of a time that no sample could have either are not recorded.
+    """
     report = incoming.report
     correction = _correction(incoming.skew_ms)
     at = _corrected(report.sent_at, correction)
+    if at is not None and not now - retention.telemetry <= at <= now + _FUTURE:
+        at = None
     states, rates = [], []
     for stream in {stream.id: stream for stream in report.streams or ()}.values():
         told = msgspec.structs.asdict(stream)

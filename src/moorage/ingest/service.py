@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from moorage.ingest.batch import Outcome, write_batch
 from moorage.ingest.checkins import CheckedIn, Checkin, write_checkins
+from moorage.ingest.kept import Kept
 from moorage.ingest.model import Incoming, Received
 from moorage.ingest.queue import Batches, IngestLimits, Weight
 from moorage.ingest.rules import Retention
@@ -17,13 +18,14 @@ class Ingest:
     """Takes in what devices send, and answers each once it is durable."""
 
     def __init__(
-        self, db: Database, *, retention: Retention, limits: IngestLimits | None = None
+        self, db: Database, *, retention: Retention | Kept, limits: IngestLimits | None = None
     ) -> None:
         """Keep the parts; nothing runs before ``start``."""
+        kept = retention if isinstance(retention, Kept) else Kept(retention)
         bounds = limits or IngestLimits()
 
         async def write_reports(tx: Tx, batch: Sequence[Incoming]) -> Sequence[Outcome]:
-            return await write_batch(tx, batch, retention)
+            return await write_batch(tx, batch, kept)
 
         self._reports: Batches[Incoming, Received] = Batches(
             db, write_reports, weigh=_weight_of, limits=bounds

@@ -219,7 +219,8 @@ CREATE TABLE public.log_lines (
     service text NOT NULL,
     severity text NOT NULL,
     message text NOT NULL
-);
+)
+PARTITION BY RANGE (at);
 
 CREATE TABLE public.provisioning_tokens (
     id text NOT NULL,
@@ -307,7 +308,8 @@ CREATE TABLE public.stream_samples (
     camera_fps double precision,
     inference_fps double precision,
     sharpness double precision
-);
+)
+PARTITION BY RANGE (at);
 
 CREATE TABLE public.stream_snapshots (
     device_id text NOT NULL,
@@ -344,7 +346,8 @@ CREATE TABLE public.telemetry_samples (
     temperature_c double precision,
     network_upload_bytes_per_sec double precision,
     network_download_bytes_per_sec double precision
-);
+)
+PARTITION BY RANGE (at);
 
 CREATE TABLE public.virtual_devices (
     device_id text NOT NULL,

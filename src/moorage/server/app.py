@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from moorage.core.workspaces import RESERVED_SLUGS
 from moorage.dialects import acusight, flatpeak, native, roboflow
 from moorage.dialects.common import Callers, Services
-from moorage.ingest import Ingest, IngestLimits, Retention
+from moorage.ingest import Ingest, IngestLimits, Kept, Retention
 from moorage.kit.clock import Clock, SystemClock
 from moorage.server import health, tls
 from moorage.server.environments import environments_of
@@ -77,12 +77,12 @@ class App:
     async def running(self) -> AsyncIterator[Services]:
         """Open everything, and on leaving flush and close it."""
         settings = self.settings
-        retention = retention_of(settings)
+        kept = Kept(retention_of(settings))
         async with opened(settings, clock=self._clock) as (db, keyring), relayed(db):
             async with db.write() as tx:
                 await alive.mark(tx)
             limits = IngestLimits(**settings.ingest.model_dump())
-            ingest = Ingest(db, retention=retention, limits=limits)
+            ingest = Ingest(db, retention=kept, limits=limits)
             environments = environments_of(settings.portainer, db, self.closing)
             services = Services(
                 db=db,
@@ -102,7 +102,7 @@ class App:
                 environments=environments,
                 pin=tls.pin_of(settings),
             )
-            jobs = Jobs(db, retention)
+            jobs = Jobs(db, kept)
 
             def warnings() -> list[str]:
                 return [environments.warning] if environments and environments.warning else []
@@ -110,6 +110,7 @@ class App:
             self._front = self._wire(services, warnings)
             ending = asyncio.create_task(self._end_waits(db), name="end-waits")
             virtual = VirtualFleet(db, self._front)
+            await jobs.cover()
             ingest.start()
             jobs.start()
             virtual.start()

@@ -128,13 +128,15 @@ class PostgreSQL:
         width = len(rows[0]) if rows else 0
         return {f"listed_{at}": [row[at] for row in rows] for at in range(width)}
 
-    def translate(self, error: DBAPIError) -> StorageError:
+    def translate(self, error: DBAPIError) -> StorageError:  # noqa: PLR0911 - one return a meaning
         """Go by SQLSTATE."""
         state = getattr(error.orig, "sqlstate", None) or ""
         if state == "23505":
             return UniqueViolation(_constraint_name(error))
         if state == "23503":
             return MissingParent("the row this one belongs to is gone")
+        if state == "23514":  # no table has a CHECK: it is a day without a partition
+            return StorageUnavailable("PostgreSQL has no partition for a day; it is being made")
         if state in self._FULL:
             return StorageFull("PostgreSQL has no room left")
         if state in self._BUSY:

@@ -53,11 +53,15 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else _decode(value)
 
 
-def table(name: str, *parts: sa.schema.SchemaItem, clustered: bool = False) -> sa.Table:
+def table(
+    name: str, *parts: sa.schema.SchemaItem, clustered: bool = False, by: str | None = None
+) -> sa.Table:
     """Declare a table in our MetaData.
 
     ``clustered``: rows live in primary-key order on SQLite (WITHOUT ROWID), right for narrow rows
-    read by key range.
+    read by key range. ``by``: the column that PostgreSQL tells its partitions by.
     """
     options: dict[str, Any] = {"sqlite_with_rowid": False} if clustered else {}
+    if by is not None:
+        options["postgresql_partition_by"] = f"RANGE ({by})"
     return sa.Table(name, metadata, *parts, **options)

@@ -1,6 +1,6 @@
 """Recording changes. Details name what changed, never a secret's value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,11 @@ async def list_entries(  # noqa: PLR0913 - a query's parts
     return Page(shown, encode_cursor(shown[-1].id) if len(found) > limit else None)
 
 
-async def purge(tx: Tx, before: datetime, rows: int) -> int:
-    """Delete up to ``rows`` entries from before a time; return how many went."""
-    return await store.delete_before(tx, before, rows)
+async def purge(
+    tx: Tx, before: datetime, rows: int, *, of: str | None = None, but: Sequence[str] = ()
+) -> int:
+    """Delete up to ``rows`` entries from before a time; return how many went.
+
+    ``of`` is the one workspace whose entries go; without it they go of all ``but`` some.
+    """
+    return await store.delete_before(tx, before, rows, of=of, but=but)

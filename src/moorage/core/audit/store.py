@@ -1,6 +1,6 @@
 """The audit table and every statement on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -53,11 +53,16 @@ async def list_entries(  # noqa: PLR0913 - a query's parts
     ]
 
 
-async def delete_before(tx: Tx, cutoff: datetime, rows: int) -> int:
+async def delete_before(
+    tx: Tx, cutoff: datetime, rows: int, *, of: str | None, but: Sequence[str]
+) -> int:
     """Delete up to ``rows`` entries from before the cutoff; return how many."""
-    old = (
-        sa.select(_entries.c.workspace_id, _entries.c.id).where(_entries.c.at < cutoff).limit(rows)
-    )
+    old = sa.select(_entries.c.workspace_id, _entries.c.id).where(_entries.c.at < cutoff)
+    if of is not None:
+        old = old.where(_entries.c.workspace_id == of)
+    elif but:
+        old = old.where(_entries.c.workspace_id.not_in(but))
+    old = old.limit(rows)
     return await tx.run(
         sa.delete(_entries).where(sa.tuple_(_entries.c.workspace_id, _entries.c.id).in_(old))
     )

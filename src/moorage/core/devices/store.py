@@ -239,12 +239,15 @@ async def set_purged(tx: Tx, device_ids: Sequence[str]) -> None:
     )
 
 
-async def ids_after(tx: Tx, after: str, limit: int) -> Sequence[str]:
-    """Device ids of all workspaces in order, for jobs that walk the fleet."""
+async def owned_after(tx: Tx, after: str, limit: int) -> Sequence[tuple[str, str]]:
+    """(device id, workspace id) of all workspaces in order, for jobs that walk the fleet."""
     rows = await tx.rows(
-        sa.select(devices.c.id).where(devices.c.id > after).order_by(devices.c.id).limit(limit)
+        sa.select(devices.c.id, devices.c.workspace_id)
+        .where(devices.c.id > after)
+        .order_by(devices.c.id)
+        .limit(limit)
     )
-    return [row.id for row in rows]
+    return [(row.id, row.workspace_id) for row in rows]
 
 
 async def set_clone_flag(tx: Tx, device_id: str, at: datetime | None) -> bool:

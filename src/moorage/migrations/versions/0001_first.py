@@ -1,5 +1,7 @@
 """The first schema."""
 
+from datetime import UTC, datetime, timedelta
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -117,6 +119,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("device_id", "at", "id", name=op.f("pk_log_lines")),
         sqlite_with_rowid=False,
+        postgresql_partition_by="RANGE (at)",
     )
     op.create_table(
         "server_identity",
@@ -137,6 +140,7 @@ def upgrade() -> None:
         sa.Column("sharpness", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("device_id", "at", "id", name=op.f("pk_stream_samples")),
         sqlite_with_rowid=False,
+        postgresql_partition_by="RANGE (at)",
     )
     op.create_table(
         "telemetry_samples",
@@ -154,6 +158,7 @@ def upgrade() -> None:
         sa.Column("network_download_bytes_per_sec", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("device_id", "at", "id", name=op.f("pk_telemetry_samples")),
         sqlite_with_rowid=False,
+        postgresql_partition_by="RANGE (at)",
     )
     op.create_table(
         "workspaces",
@@ -595,4 +600,17 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "workspace_id", "slot", name=op.f("uq_virtual_devices_workspace_id_slot")
         ),
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        for table in ("log_lines", "stream_samples", "telemetry_samples"):
+            _make_room_for_the_past(table)
+
+
+def _make_room_for_the_past(table: str) -> None:
+    """Give rows of all days until tomorrow a place; the days after are made by the server."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = midnight + timedelta(days=1)
+    op.execute(
+        f"CREATE TABLE {table}_before_{end:%Y%m%d} PARTITION OF {table} "
+        f"FOR VALUES FROM (MINVALUE) TO ({int(end.timestamp()) * 1000})"
     )
