@@ -368,6 +368,11 @@ async def find_buried(tx: Tx, key_digest: str) -> DeviceRef | None:
     return row and DeviceRef(row.device_id, row.workspace_id, row.live)
 
 
+async def ids_after(tx: Tx, after: str, limit: int) -> Sequence[str]:
+    """Walk all devices of all workspaces in id order, for jobs."""
+    return [device_id for device_id, _ in await store.owned_after(tx, after, limit)]
+
+
 async def owned_after(tx: Tx, after: str, limit: int) -> Sequence[tuple[str, str]]:
     """Walk all devices in id order, each with its workspace's id, for jobs."""
     return await store.owned_after(tx, after, limit)
