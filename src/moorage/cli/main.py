@@ -42,6 +42,9 @@ def serve(
     keys_dir: _KeysDir = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Server processes behind the port (1); needs PostgreSQL.")
+    ] = None,
     config: _Config = None,
 ) -> None:
     """Run the server."""
@@ -56,6 +59,7 @@ def serve(
         keys_dir=keys_dir,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        workers=workers,
     )
 
 

@@ -37,12 +37,18 @@ class App:
     """
 
     def __init__(
-        self, settings: Settings, *, public_url: str | None = None, clock: Clock | None = None
+        self,
+        settings: Settings,
+        *,
+        public_url: str | None = None,
+        clock: Clock | None = None,
+        worker: int | None = None,
     ) -> None:
         """Keep the settings; nothing is opened before the lifespan begins."""
         self.settings = settings
         self.public_url = public_url or settings.public_url or default_public_url(settings)
         self._clock = clock or SystemClock()
+        self._worker = worker
         self.native: ASGIApp | None = None
         self.roboflow: roboflow.DeploymentManager | None = None
         self.flatpeak: flatpeak.FlatpeakApp | None = None
@@ -132,7 +138,7 @@ class App:
         db.announcements.end()
 
     def _wire(self, services: Services, warnings: Callable[[], list[str]]) -> FrontDoor:
-        registry = _registry(services.ingest)
+        registry = _registry(services.ingest, self._worker)
         self.native = native.create_app(services)
 
         async def ready() -> str | None:
@@ -159,10 +165,17 @@ class App:
 
 
 def create_app(
-    settings: Settings, *, public_url: str | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    public_url: str | None = None,
+    clock: Clock | None = None,
+    worker: int | None = None,
 ) -> App:
-    """Return the application of these settings; importing or calling this opens nothing."""
-    return App(settings, public_url=public_url, clock=clock)
+    """Return the application of these settings; importing or calling this opens nothing.
+
+    ``worker``: which of several processes behind one port it is.
+    """
+    return App(settings, public_url=public_url, clock=clock, worker=worker)
 
 
 def default_public_url(settings: Settings) -> str:
@@ -192,10 +205,16 @@ async def _missing(db: Database) -> str | None:
     return None
 
 
-def _registry(ingest: Ingest) -> CollectorRegistry:
+def _registry(ingest: Ingest, worker: int | None) -> CollectorRegistry:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+    if worker is not None:
+        # All figures are this process's own. A scrape of the shared port reaches any of them.
+        told = Gauge(
+            "moorage_worker_info", "Which process told this", ["worker"], registry=registry
+        )
+        told.labels(str(worker)).set(1)
     for name, text, read in (
         ("queued", "Reports waiting for their commit", lambda: ingest.queued_reports),
         ("committed_total", "Reports answered after a commit", lambda: ingest.committed_reports),

@@ -14,8 +14,7 @@ from moorage.server.logs import current_request
 
 _log = structlog.get_logger("moorage.requests")
 _UNKNOWN = "(unknown)"
-# A request id names the process and counts: unique without asking for randomness each time.
-_PROCESS = secrets.token_hex(6)
+# A request id names the server and counts: unique without asking for randomness each time.
 _numbers = itertools.count(1)
 _HOT = "/v1/reports"
 
@@ -42,6 +41,7 @@ class FrontDoor:
         self, by_segment: Mapping[str, ASGIApp], otherwise: ASGIApp, registry: CollectorRegistry
     ) -> None:
         """Keep the map; counts go to the registry."""
+        self._server = secrets.token_hex(6)
         self._by_segment = dict(by_segment)
         self._otherwise = otherwise
         self._requests = Counter(
@@ -67,7 +67,7 @@ class FrontDoor:
             await self._otherwise(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id = f"{_PROCESS}-{next(_numbers):x}"
+        request_id = f"{self._server}-{next(_numbers):x}"
         status = 500
 
         async def tagged(message: Message) -> None:

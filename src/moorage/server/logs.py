@@ -51,8 +51,16 @@ def _redacted(value: Any) -> Any:
     return value
 
 
-def configure_logs(level: str, form: Literal["auto", "json", "text"]) -> None:
-    """Send our logs and the libraries' one way."""
+def configure_logs(
+    level: str, form: Literal["auto", "json", "text"], *, worker: int | None = None
+) -> None:
+    """Send our logs and the libraries' one way; ``worker`` is which of several processes it is."""
+
+    def add_worker(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if worker is not None:
+            event["worker"] = worker
+        return event
+
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         _add_request,
@@ -80,7 +88,11 @@ def configure_logs(level: str, form: Literal["auto", "json", "text"]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                add_worker,
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()

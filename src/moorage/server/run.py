@@ -6,6 +6,7 @@ import gc
 import signal
 import socket
 import ssl
+import sys
 from types import FrameType
 from typing import NoReturn
 
@@ -16,16 +17,21 @@ from moorage.server.app import App, create_app, default_public_url
 from moorage.server.logs import configure_logs
 from moorage.server.opening import SetupError
 from moorage.server.settings import Settings
+from moorage.server.workers import ENDINGS, Place, Supervisor
 from moorage.storage import StorageError
 
 _log = structlog.get_logger("moorage.server")
 _FLUSH_WITHIN_S = 20
 # Objects made and not yet freed, before the young ones are looked through; some 10 MB at most.
 _COLLECT_AFTER = 50_000
+# Elsewhere the option is there, but does not spread connections.
+_OWN_QUEUES = sys.platform == "linux"
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are finished and reports flushed.
+
+    With several workers each is a process of its own behind the same port.
 
     Raises:
         SetupError: the address is taken, or the server cannot start as it is set up.
@@ -34,14 +40,57 @@ def serve(settings: Settings) -> None:
     """
     configure_logs(settings.log_level, settings.log_format)
     check_tls(settings)
+    if settings.workers > 1 and not settings.uses_postgresql:
+        raise SetupError(
+            "several workers need PostgreSQL: an SQLite file is for one process at a time; "
+            "set a database, or leave workers at 1"
+        )
     listener = _listen(settings)
     bound = settings.model_copy(update={"port": listener.getsockname()[1]})
-    app = create_app(bound, public_url=settings.public_url or default_public_url(bound))
-    _log.info("listening", url=default_public_url(bound), public_url=app.public_url)
+    bound = bound.model_copy(
+        update={"public_url": settings.public_url or default_public_url(bound)}
+    )
+    _log.info("listening", url=default_public_url(bound), public_url=bound.public_url)
+    try:
+        if settings.workers == 1:
+            _serve_on(listener, bound)
+        else:
+            _serve_with_workers(listener, bound)
+    finally:
+        listener.close()
+
+
+def _serve_with_workers(probe: socket.socket, settings: Settings) -> None:
+    """Let several processes serve; each has a queue of connections of its own where that is had.
+
+    On one queue whoever wakes first takes all there are, and one worker gets most of a fleet.
+    """
+    if not _OWN_QUEUES:
+        Supervisor(settings.workers, lambda place: _serve_on(probe, settings, place)).run()
+        return
+    # The address was free a moment ago; now it is kept, by a socket that takes no connection.
+    probe.close()
+    kept = _listen(settings, shared=True)
+
+    def work(place: Place) -> None:
+        with _listen(settings, shared=True) as own:
+            kept.close()
+            _serve_on(own, settings, place)
+
+    try:
+        Supervisor(settings.workers, work).run()
+    finally:
+        kept.close()
+
+
+def _serve_on(listener: socket.socket, settings: Settings, place: Place | None = None) -> None:
+    if place is not None:
+        configure_logs(settings.log_level, settings.log_format, worker=place.number)
+    app = create_app(settings, worker=None if place is None else place.number)
     _tune_collector()
-    server = _Server(config_of(bound, app), app)
+    server = _Server(config_of(settings, app), app, place)
     # When all is finished, uvicorn sends itself the signal again, for whoever minded it before.
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in ENDINGS:
         signal.signal(ending, _leave)
     try:
         server.run(sockets=[listener])
@@ -49,8 +98,6 @@ def serve(settings: Settings) -> None:
         if isinstance(app.failure, SetupError | StorageError):
             raise app.failure from None
         raise
-    finally:
-        listener.close()
 
 
 def _tune_collector() -> None:
@@ -68,11 +115,27 @@ def _tune_collector() -> None:
 class _Server(uvicorn.Server):
     """Tells the application at once when it is to end, not only when all requests are done."""
 
-    def __init__(self, config: uvicorn.Config, app: App) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, place: Place | None) -> None:
         super().__init__(config)
         self._app = app
+        self._place = place
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._place is not None and self.started:
+            asyncio.get_running_loop().add_reader(self._place.lifeline, self._parent_gone)
+            self._place.ready()
+
+    def _parent_gone(self) -> None:
+        if self._place is not None:
+            asyncio.get_running_loop().remove_reader(self._place.lifeline)
+        _log.warning("parent_gone")
+        self._app.closing.set()
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._place is not None and sig == signal.SIGINT:
+            return  # a terminal's, for all; the parent says what to do
         # A signal's handler runs in the main thread, but between any two steps of the loop's.
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop().call_soon_threadsafe(self._app.closing.set)
@@ -119,10 +182,12 @@ def check_tls(settings: Settings) -> None:
         ) from None
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, *, shared: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:

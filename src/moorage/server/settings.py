@@ -166,6 +166,13 @@ class Settings(BaseSettings):
     )
     keys_dir: Path | None = Field(
         None,
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Server processes behind the port; more than one needs PostgreSQL, and about "
+        "as many cores. Each opens up to 13 connections to it.",
+    )
         description="Folder of the encryption and signing keys. Required with PostgreSQL, where "
         "several servers share one database and so must share its keys; else data/keys.",
     )

@@ -168,7 +168,10 @@ def router(outer: Services) -> APIRouter:
                     device = await devices.get_own(tx, caller)
                     revisions = await config.current_revisions(tx, [device.id])
                     waits = await commands.any_open(tx, device.ref)
-                revision, found = revisions[device.id], await _taken(request) if waits else []
+                revision = revisions.get(device.id)
+                if revision is None:
+                    continue  # deleted between two statements: the next look is refused
+                found = await _taken(request) if waits else []
                 fresh = config_revision is not None and revision != config_revision
                 left = deadline - loop.time()
                 over = left <= 0 or outer.closing.is_set()
