@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import typer
 
 from moorage.cli.server_side import chosen_settings, fail, plain_errors
 from moorage.server import backup as backing
+from moorage.server import copying
 from moorage.server import restore as restoring
 from moorage.server.logs import configure_logs
 from moorage.server.sealing import SHORTEST_PASSPHRASE
@@ -79,6 +81,36 @@ def restore(
     typer.echo(f"config revisions go on from {done.revision}")
     if done.keys == "missing":
         typer.echo("The server's keys are not there: put their folder back before you start it.")
+
+
+def copy(source: str, target: str, *, as_json: bool) -> None:
+    """Move a database, and say how far it is on standard error."""
+    configure_logs("warning", "text")
+    with plain_errors():
+        copied = asyncio.run(copying.copy(source, target, told=_Progress().tell))
+    if as_json:
+        typer.echo(
+            json.dumps({one.name: {"rows": one.rows, "sum": one.checksum} for one in copied})
+        )
+        return
+    width = max(len(one.name) for one in copied)
+    for one in copied:
+        typer.echo(f"{one.name:{width}}  {one.rows:>12}  {one.checksum}")
+    typer.echo("Both sides count and sum alike. Start the server on the copy, not on the source.")
+
+
+class _Progress:
+    """A line when a table is done, and every second of one that takes long."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def tell(self, table: str, rows: int, done: bool) -> None:
+        """Take note of a step."""
+        now = time.monotonic()
+        if (done and rows) or now - self._told_at >= 1:
+            self._told_at = now
+            typer.echo(f"{table}: {rows} rows{'' if done else ' so far'}", err=True)
 
 
 def _described(manifest: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``moorage backup`` and ``restore``: what they take."""
+"""``moorage backup``, ``restore`` and ``copy``: what they take."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(backup)
     app.command()(restore)
+    app.command()(copy)
 
 
 def backup(
@@ -73,3 +74,27 @@ def restore(
         database=database,
         keys_dir=keys_dir,
     )
+
+
+def copy(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            envvar="MOORAGE_COPY_FROM",
+            help="sqlite:///FILE or postgresql://user:password@host/name. A password given here is "
+            "seen in the process list; one in MOORAGE_COPY_FROM is not.",
+        ),
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--to", envvar="MOORAGE_COPY_TO", help="The same, of an empty database to fill."
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Move a database to the other engine. The server must be stopped; run it again if it ends."""
+    from moorage.cli import backing_up
+
+    backing_up.copy(source, target, as_json=json)

@@ -21,6 +21,7 @@ from moorage.storage.errors import (
     StorageFull,
     StorageRefusesRow,
     StorageUnavailable,
+    Unfinished,
     UniqueViolation,
     WrongKeys,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "StorageRefusesRow",
     "StorageUnavailable",
     "Tx",
+    "Unfinished",
     "UniqueViolation",
     "Vault",
     "WrongKeys",

@@ -64,6 +64,12 @@ async def mark(tx: Tx) -> None:
         await tx.run(sa.update(_marks).values(at=tx.now))
 
 
+async def last_mark(tx: Tx) -> datetime | None:
+    """When a server last said that it was there; None if none ever did."""
+    rows = await tx.rows_of(_MARK, {})
+    return rows[0].at if rows else None
+
+
 async def absences(tx: Tx) -> Sequence[Absence]:
     """Absences of the last two days, ascending and disjoint, with one that may be going on now."""
     found = [Absence(row.began_at, row.ended_at) for row in await tx.rows_of(_ABSENCES, {})]
