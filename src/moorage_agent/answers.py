@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 from moorage_agent import clock, config, keytext, messages
-from moorage_agent.transport import Answer
+from moorage_agent.transport import Answer, Unreachable
 
 IsNew = Callable[[messages.Command], bool]
 
@@ -14,6 +14,28 @@ _NOWHERE = -1
 # What is more comes again with the next answer.
 _MOST_COMMANDS = 100
 _LONGEST_NAME = 128
+
+
+def of_request(  # noqa: PLR0913 - what answers are read by
+    lane: str,
+    about: Any,
+    outcome: Union[Answer, Unreachable],
+    *,
+    now: float,
+    luck: float,
+    is_new: IsNew,
+    unchanged: Optional[int],
+) -> messages.Message:
+    """Return what came of a request, by what it was about; ``unchanged`` as in ``config_by``."""
+    if isinstance(outcome, Unreachable):
+        return messages.Failed(lane, now, str(outcome), luck)
+    if isinstance(about, messages.Enrol):
+        return enrolment_by(outcome, now=now, luck=luck)
+    if isinstance(about, messages.Wait):
+        return told_by(outcome, now=now, luck=luck, is_new=is_new)
+    if isinstance(about, messages.Fetch):
+        return config_by(outcome, now=now, luck=luck, unchanged=unchanged)
+    return message_of(outcome, lane=lane, chain=about.chain, now=now, luck=luck)
 
 
 def message_of(

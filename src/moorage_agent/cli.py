@@ -12,13 +12,25 @@ import sys
 import time
 from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
-from moorage_agent import __version__, addresses, facts, keytext, offline, restart
+from moorage_agent import (
+    __version__,
+    addresses,
+    facts,
+    installed,
+    keytext,
+    offline,
+    restart,
+    server_keys,
+    update_trial,
+    updates,
+)
 from moorage_agent.enrol import NotEnrolled, Pending, Trust, enrol, is_enrolled, pending, set_up
+from moorage_agent.installed import App
 from moorage_agent.local import data_folder
 from moorage_agent.logs import Collector, configure
 from moorage_agent.loop import Agent
 from moorage_agent.store import Store
-from moorage_agent.transport import Transport
+from moorage_agent.transport import Transport, Unreachable
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -71,8 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--file", help="device.json with such a payload")
     enrolling.add_argument(
         "--server-key",
-        help="the public key that the payload is checked with, as text or file (default: "
-        "MOORAGE_SERVER_KEY); GET /v1/server-key on the server says it",
+        help="the server's public key, as text or file: payloads and newer agents are believed by "
+        "it (default: MOORAGE_SERVER_KEY; with a token, else what the server says now); GET "
+        "/v1/server-key on the server says it",
     )
     enrolling.add_argument("--name", help="name for a device made by a provisioning token")
     enrolling.add_argument("--ca-file", help="certificates (PEM) to trust")
@@ -136,10 +149,12 @@ def _enroll(options: argparse.Namespace) -> int:
     server = options.server.rstrip("/")
     trust = Trust(_certificates(options.ca_file), options.pin)
     Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)  # refuses what is wrong with them
+    key = _given_server_key(options)
     store = _open(options, facts.boot_id())
     try:
         transport = _transport(store, server, trust, options.host)
         if is_enrolled(store, server, token):
+            _keep_server_key(store, transport, key)
             if trust != Trust():
                 store.put(**trust._asdict())
             print("enrolled already as %s" % store.get("device_id"))
@@ -148,6 +163,7 @@ def _enroll(options: argparse.Namespace) -> int:
             raise ValueError("give a token: MOORAGE_TOKEN, --token-file or --token")
         name = options.name
         told = enrol(store, transport, server=server, token=token, name=name, trust=trust)
+        _keep_server_key(store, transport, key)
     finally:
         store.close()
     print("enrolled as %s in workspace %s" % (told["device_id"], told.get("workspace")))
@@ -179,9 +195,31 @@ def _enroll_offline(options: argparse.Namespace) -> int:
             set_up(store, Pending(server, token, trust), payload.report_interval_s)
             text = "set up as %s (%s); it enrols with %s at the first contact, while it runs"
             print(text % (payload.name, payload.device_id, server))
+        server_keys.keep(store, server, key)
     finally:
         store.close()
     return 0
+
+
+def _given_server_key(options: argparse.Namespace) -> Optional[bytes]:
+    given = options.server_key or os.environ.get("MOORAGE_SERVER_KEY")
+    return offline.server_key(given) if given else None
+
+
+def _keep_server_key(store: Store, transport: Transport, given: Optional[bytes]) -> None:
+    """Remember what the server's signatures are checked with: as given, or as it says by now.
+
+    A server that does not say it now is asked again when there is something to check.
+    """
+    if given is not None:
+        server_keys.keep(store, store.get("server") or "", given)
+    elif server_keys.known(store) is None:
+        try:
+            found = server_keys.ask(transport)
+        except Unreachable:
+            return
+        if found is not None:
+            server_keys.keep_first(store, found)
 
 
 def _transport(store: Store, server: str, trust: Trust, entries: Sequence[str] = ()) -> Transport:
@@ -237,8 +275,10 @@ def _run(options: argparse.Namespace) -> int:
     configure(collector)
     store = _open(options, boot_id)
     lock = _lock(folder)
+    app = installed.running()
     try:
         while True:
+            updates.settle(store, app)
             if store.get("retired"):
                 _say("this device was deleted on the server; enrol it anew to use it again")
                 return int(options.retired_exit)
@@ -246,12 +286,21 @@ def _run(options: argparse.Namespace) -> int:
             if met is None:
                 _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
                 return 1
-            agent = _agent(store, folder, collector, boot_id=boot_id, meets=met)
+            agent = _agent(store, folder, collector, boot_id=boot_id, meets=met, app=app)
             agent.run(once=options.once)
             if store.get("retired") and not options.once:
                 return int(options.retired_exit)
             if agent.restart_asked and not options.once:
                 agent.give_up_restart(restart.restart())
+            elif agent.update_ready and app is not None and not options.once:
+                # The new one works with the store from here on, until it is this one's again.
+                store.close()
+                lock.close()
+                trial = update_trial.try_out(app, folder)
+                lock, store = _lock(folder), _open(options, boot_id)
+                updates.fail(store, trial.failure)
+                if trial.stopped:
+                    break
             elif not agent.enrolled_anew:
                 break
         if options.once and not agent.delivered():
@@ -271,8 +320,14 @@ def _meets(store: Store) -> Optional[Tuple[str, Trust]]:
     return None if wanted is None else (wanted.server, wanted.trust)
 
 
-def _agent(
-    store: Store, folder: str, collector: Collector, *, boot_id: str, meets: Tuple[str, Trust]
+def _agent(  # noqa: PLR0913 - what an agent is made of
+    store: Store,
+    folder: str,
+    collector: Collector,
+    *,
+    boot_id: str,
+    meets: Tuple[str, Trust],
+    app: Optional[App],
 ) -> Agent:
     server, trust = meets
     agent = Agent(
@@ -282,6 +337,7 @@ def _agent(
         boot_id=boot_id,
         transport=_transport(store, server, trust).twin,
         why_no_restart=restart.why_not,
+        app=app,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.stop())

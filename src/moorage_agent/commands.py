@@ -10,13 +10,14 @@ import sqlite3
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-from moorage_agent import __version__, clock, facts
+from moorage_agent import __version__, clock, facts, update_trial
 from moorage_agent.later import REBOOT, Finished, Later
 from moorage_agent.logs import Collector, log
 from moorage_agent.messages import Command
 from moorage_agent.outbox import Row
 from moorage_agent.results import TOLD, Outcome
 from moorage_agent.store import Store
+from moorage_agent.updates import UPDATE
 
 RESTART = "restart_agent"
 # What came of it, rows to keep with that, and what to do once both are on the disk.
@@ -57,6 +58,8 @@ class Runner:
         Of anything else nobody knows how far it came, and it is not tried again.
         """
         for command_id, kind in self._store.results.begun():
+            if kind == UPDATE and update_trial.is_on():
+                continue  # this is what it began; who wins the trial answers
             if kind == RESTART:
                 outcome = Outcome({"agent_version": __version__, "restarted": True})
             elif kind == REBOOT and self._store.get("reboot_of_boot") not in (None, self._boot_id):

@@ -11,6 +11,7 @@ from typing import Any, Dict, Optional
 
 from moorage_agent import messages, step, units
 
+UPDATES = ("manual", "automatic")
 LEVELS = ("debug", "info", "warning", "error")
 _PARTS = ("config", "services", "streams")
 _LONGEST_NAME = 128
@@ -98,4 +99,6 @@ def _problem_for_the_agent(settings: Dict[str, Any]) -> Optional[str]:
     level = settings.get("log_level", "info")
     if level not in LEVELS:
         return "/config/log_level is not one of %s" % ", ".join(LEVELS)
+    if settings.get("agent_updates", "manual") not in UPDATES:
+        return "/config/agent_updates is not one of %s" % ", ".join(UPDATES)
     return None

@@ -21,6 +21,7 @@ from moorage_agent.results import Outcome
 from moorage_agent.runner_base import RunnerError
 from moorage_agent.runner_choice import Streams
 from moorage_agent.transport import Transport, Unreachable
+from moorage_agent.updates import UPDATE, Updater
 
 REBOOT = "reboot"
 _MOST_AT_ONCE = 4
@@ -48,6 +49,7 @@ class Device(NamedTuple):
     deliver: Callable[[Any], None]
     # None: the owner of this device has not allowed it.
     reboot_command: Optional[List[str]]
+    updater: Updater
 
 
 class Later:
@@ -66,6 +68,7 @@ class Later:
             "snapshot": self._snapshot,
             "plan": self._plan,
             REBOOT: self._reboot,
+            UPDATE: lambda _command: None,
         }
 
     def why_not(self, command: Command) -> Optional[str]:
@@ -75,10 +78,15 @@ class Later:
                 "this device does not permit it; whoever looks after the device can: with "
                 "MOORAGE_ALLOW_REBOOT=1 in the agent's environment"
             )
+        if command.kind == UPDATE:
+            return self._device.updater.why_not()
         return None
 
     def begin(self, command: Command) -> None:
         """Do it in a thread; the outcome is delivered as ``Finished``."""
+        if command.kind == UPDATE:
+            self._device.updater.begin(command)
+            return
         name = "command-%s" % command.kind
         # Asked for here: the disk is the loop's.
         key = self._device.key() if command.kind == "snapshot" else None

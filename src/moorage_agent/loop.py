@@ -7,14 +7,14 @@ import platform
 import queue
 import random
 import sqlite3
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
 from moorage_agent import (
     __version__,
+    allowance,
     answers,
     applying,
     applying_state,
-    bodies,
     clock,
     config,
     journal,
@@ -22,19 +22,24 @@ from moorage_agent import (
     local,
     messages,
     step,
+    update_trial,
 )
 from moorage_agent import enrol as enrolling
 from moorage_agent.applier import Applier
 from moorage_agent.commands import Runner
+from moorage_agent.installed import App
 from moorage_agent.keeping import Keeper
+from moorage_agent.lanes import Lanes
 from moorage_agent.later import Device, Finished, Later
 from moorage_agent.logs import Collector, log, set_level
 from moorage_agent.messages import BACKFILL, CONTROL, LIVE
 from moorage_agent.reporter import Reporter
-from moorage_agent.sender import Request, Sender
+from moorage_agent.sender import Request
 from moorage_agent.store import Store, Waiting
 from moorage_agent.telemetry import Probe
 from moorage_agent.transport import Transport, Unreachable
+from moorage_agent.upkeep import MESSAGES as UPKEEP
+from moorage_agent.upkeep import Upkeep
 
 _WAKE_EVERY_S = 0.5
 _TIDY_EVERY_S = 600.0
@@ -59,19 +64,25 @@ class Agent:
         boot_id: str,
         transport: Callable[[], Transport],
         why_no_restart: Callable[[], Optional[str]] = lambda: None,
+        app: Optional[App] = None,
     ) -> None:
         """Keep the parts.
 
         ``transport`` makes one connection holder for each lane; ``why_no_restart`` says what stands
-        against starting this process anew, which is its owner's part.
+        against starting this process anew, which is its owner's part, as is trying another ``app``.
         """
         self._store = store
         self._collector = collector
         self._boot_id = boot_id
-        self._identity = self._stored_identity()
         # Not a Queue: the put of that one must not be called from a signal handler.
         self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self._senders = {lane: Sender(lane, transport(), self._inbox) for lane in messages.LANES}
+        self._lanes = Lanes(
+            store,
+            transport,
+            self._inbox,
+            boot_id=boot_id,
+            on_other_identity=self._on_other_identity,
+        )
         self._probe = Probe(folder)
         self._streams = local.streams(folder, collector)
         drivers = local.drivers(store, folder, collector)
@@ -79,6 +90,8 @@ class Agent:
         self._journal = journal.Journal(folder, collector.line)
         self._reporter = Reporter(store, folder, self._applier, boot_id=boot_id)
         self._keeper = Keeper(store, self._on_disk_failure)
+        self._allowance = allowance.by_environment()
+        self._upkeep = Upkeep(store, app, transport, self._inbox.put)
         device = Device(
             folder,
             self._streams,
@@ -88,6 +101,7 @@ class Agent:
             key=lambda: store.get("key"),
             deliver=self._inbox.put,
             reboot_command=local.reboot_command(),
+            updater=self._upkeep.updater,
         )
         self._runner = Runner(
             store,
@@ -97,7 +111,6 @@ class Agent:
             why_no_restart=why_no_restart,
         )
         self._proposed_key = ""
-        self._under_way: Dict[str, Waiting] = {}
         self._urgent = False
         self._tidied_at: Optional[float] = None
         self._stopping = False
@@ -141,8 +154,7 @@ class Agent:
         until that failed.
         """
         self._state = dataclasses.replace(self._state, asks=not once)
-        for sender in self._senders.values():
-            sender.start()
+        self._lanes.start()
         self._begin()
         try:
             while not self._stopping and not self._state.retired:
@@ -157,17 +169,21 @@ class Agent:
             self._journal.close()
             self._applier.close()
             self._keeper.keep(self._collector.take(ending=True))
-            for sender in self._senders.values():
-                sender.end()
+            self._lanes.end()
 
     def give_up_restart(self, reason: str) -> None:
         """Answer that the restart that was asked for did not come about."""
         log.error("%s", reason)
         self._runner.give_up_restart(reason)
 
+    @property
+    def update_ready(self) -> bool:
+        """Whether a newer agent is to be tried in this one's place."""
+        return self._upkeep.updater.is_ready
+
     def delivered(self) -> bool:
         """Whether a live report of this run has arrived, and none waits."""
-        return self._reporter.composed and self._store.first_waiting(LIVE) is None
+        return self._reporter.composed and not self._store.waits(LIVE)
 
     def _is_done(self) -> bool:
         if not self.delivered() or self._store.results.waits():
@@ -197,29 +213,29 @@ class Agent:
 
     def _tick(self) -> messages.Tick:
         now = clock.now()
-        self._urgent |= self._keeper.watch_clock(now)
+        # First what was said before the clock was set: it is to be mended like the rest.
         self._keeper.keep(self._collector.take())
-        if self._stored_identity() != self._identity:
-            self._on_other_identity()
+        self._urgent |= self._keeper.watch_clock(now)
+        self._upkeep.tick(now.steady)
+        self._lanes.is_same_identity()
         if self._tidied_at is None or now.steady - self._tidied_at > _TIDY_EVERY_S:
             self._tidied_at = now.steady
             self._store.tidy(now)
+        past_may_go = self._allowance.allows(now.steady)
         return messages.Tick(
             now=now.steady,
             waiting={
-                lane: self._store.first_waiting(lane) is not None for lane in (LIVE, BACKFILL)
+                LIVE: self._store.waits(LIVE),
+                BACKFILL: past_may_go and self._store.waits(BACKFILL),
             },
             urgent=self._urgent or self._store.results.waits(),
-            backlog=self._store.has_rows_before(self._past_before(now)),
+            backlog=past_may_go and self._store.has_rows_before(self._past_before(now)),
             settled_revision=self._store.configs.settled_revision(),
             enrolled=self._store.get("key") is not None,
         )
 
     def _past_before(self, now: clock.Instant) -> float:
         return now.steady - max(_PAST_INTERVALS * self._state.interval_s, _PAST_LEAST_S)
-
-    def _stored_identity(self) -> Tuple[Optional[str], ...]:
-        return self._store.get("server"), self._store.get("key"), self._store.get("pending")
 
     def _on_other_identity(self) -> None:
         self.enrolled_anew = True
@@ -232,6 +248,9 @@ class Agent:
             return
         if isinstance(arrived, applying_state.MESSAGES):
             self._heed(arrived)
+        elif isinstance(arrived, UPKEEP):
+            self._upkeep.take(arrived)
+            self._go_on()
         elif isinstance(arrived, Finished):
             self._runner.finished(arrived)
             self._go_on()
@@ -240,19 +259,18 @@ class Agent:
             self._heed(self._message(lane, about, outcome))
 
     def _message(self, lane: str, about: Any, outcome: Any) -> messages.Message:
-        now, luck = clock.now().steady, random.random()
-        if isinstance(outcome, Unreachable):
-            return messages.Failed(lane, now, str(outcome), luck)
-        if isinstance(about, messages.Enrol):
-            return answers.enrolment_by(outcome, now=now, luck=luck)
-        if isinstance(about, messages.Wait):
-            return answers.told_by(outcome, now=now, luck=luck, is_new=self._runner.is_new)
-        if isinstance(about, messages.Fetch):
-            revision = self._state.told_revision if self._store.configs.digest() else None
-            return answers.config_by(outcome, now=now, luck=luck, unchanged=revision)
-        waiting: Waiting = about
-        message = answers.message_of(outcome, lane=lane, chain=waiting.chain, now=now, luck=luck)
-        gone = waiting.epoch != self._store.epoch(lane)
+        message = answers.of_request(
+            lane,
+            about,
+            outcome,
+            now=clock.now().steady,
+            luck=random.random(),
+            is_new=self._runner.is_new,
+            unchanged=self._state.told_revision if self._store.configs.digest() else None,
+        )
+        if not isinstance(about, Waiting) or isinstance(outcome, Unreachable):
+            return message
+        gone = about.epoch != self._store.epoch(lane)
         if gone and not isinstance(message, (messages.Retired, messages.KeyRefused)):
             return messages.Superseded(lane)
         return message
@@ -279,6 +297,9 @@ class Agent:
     def _go_on(self) -> None:
         """Do what is owed to the disk, in order; what the disk refuses is tried again."""
         try:
+            for finished in self._upkeep.go_on():
+                self._runner.finished(finished)
+            self._stopping |= self.update_ready
             self._runner.go_on()
             if self._applier.go_on(self._state.config):
                 self._honour_config()
@@ -309,16 +330,21 @@ class Agent:
             self._state.config,
             now,
             past_before=self._past_before(now),
-            address=self._senders[LIVE].local_address(),
+            address=self._lanes.local_address(),
         )
         if lane == LIVE:
             self._urgent = self._reporter.left_behind  # what had to stay behind follows at once
-        self._send(lane, waiting)
+        self._send(lane, waiting, now)
 
-    def _send_again(self, effect: messages.Send, _now: clock.Instant) -> None:
+    def _send_again(self, effect: messages.Send, now: clock.Instant) -> None:
         waiting = self._store.first_waiting(effect.lane)
         if waiting is not None:
-            self._send(effect.lane, waiting)
+            self._send(effect.lane, waiting, now)
+
+    def _send(self, lane: str, waiting: Waiting, now: clock.Instant) -> None:
+        if lane == BACKFILL:
+            self._allowance.spend(now.steady, len(waiting.body))
+        self._lanes.send(lane, waiting)
 
     def _note(self, effect: messages.Note, _now: clock.Instant) -> None:
         getattr(log, effect.severity)(effect.text)
@@ -328,34 +354,17 @@ class Agent:
     def _retire(self, _effect: messages.Stop, _now: clock.Instant) -> None:
         self._store.put(retired="yes", last_error="the device was deleted on the server")
 
-    def _send(self, lane: str, waiting: Waiting) -> None:
-        at = bodies.device_time(waiting.composed, clock.now(), self._boot_id)
-        log.debug("sending report %d of the %s lane", waiting.sequence, lane)
-        self._under_way[lane] = waiting
-        headers = {"Moorage-Device-Time": at}
-        self._request(lane, Request("POST", "/v1/reports", waiting.body, headers, waiting))
-
-    def _request(self, lane: str, request: Request) -> None:
-        identity = self._stored_identity()
-        if identity != self._identity:
-            # Enrolled anew in between: the new key is not for this connection's server.
-            self._on_other_identity()
-            return
-        key = identity[1]
-        if key is not None:
-            headers = {"Authorization": "Bearer %s" % key, **request.headers}
-            request = request._replace(headers=headers)
-        self._senders[lane].send(request)
-
     def _settle(self, effect: messages.Settle, now: clock.Instant) -> None:
         lane = effect.lane
-        self._store.acknowledge(self._under_way[lane], now, interval_s=self._state.interval_s)
+        self._store.acknowledge(self._lanes.under_way[lane], now, interval_s=self._state.interval_s)
         self.failure = None
         if lane == LIVE:
             self._reporter.acknowledged()
+            if self._reporter.composed:
+                update_trial.prove()
 
     def _run(self, effect: messages.Run, _now: clock.Instant) -> None:
-        if self.restart_asked:
+        if self.restart_asked or self.update_ready:
             return  # the rest comes again, to the next process
         if self._runner.run(effect.command, expired=effect.expired, again=effect.again):
             log.info("restarting, as asked")
@@ -364,26 +373,27 @@ class Agent:
 
     def _wait(self, effect: messages.Wait, _now: clock.Instant) -> None:
         path = "/v1/commands?wait=%d&config_revision=%d" % (_WAIT_S, effect.revision)
-        self._request(CONTROL, Request("GET", path, b"", {}, effect))
+        self._lanes.request(CONTROL, Request("GET", path, b"", {}, effect))
 
     def _fetch(self, effect: messages.Fetch, _now: clock.Instant) -> None:
         digest = self._store.configs.digest()
         headers = {} if digest is None else {"If-None-Match": '"%s"' % digest}
-        self._request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
+        self._lanes.request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
 
     def _enrol(self, effect: messages.Enrol, _now: clock.Instant) -> None:
         pending = enrolling.pending(self._store)
         if pending is not None:
             self._proposed_key, body = enrolling.request(self._store, pending.token)
-            self._request(CONTROL, Request("POST", "/v1/enroll", body, {}, effect))
+            self._lanes.request(CONTROL, Request("POST", "/v1/enroll", body, {}, effect))
 
     def _join(self, effect: messages.Join, _now: clock.Instant) -> None:
         pending = enrolling.pending(self._store)
-        if pending is None or self._stored_identity() != self._identity:
+        if pending is None:
             self._on_other_identity()
+        if pending is None or not self._lanes.is_same_identity():
             return
         enrolling.remember(self._store, effect.told, pending, self._proposed_key)
-        self._identity = self._stored_identity()
+        self._lanes.joined()
         self._urgent = True
 
     def _honour_config(self) -> None:
@@ -391,8 +401,9 @@ class Agent:
         if document is not None:
             set_level(self._collector, config.level_of(document))
             self._journal.want(journal.wanted(document["config"]))
+            self._upkeep.honour(document["config"], clock.now().steady)
 
     def _set_aside(self, effect: messages.SetAside, now: clock.Instant) -> None:
-        self._keeper.set_aside(self._under_way[effect.lane], effect, now)
+        self._keeper.set_aside(self._lanes.under_way[effect.lane], effect, now)
         if effect.lane == LIVE:
             self._reporter.refused(now)

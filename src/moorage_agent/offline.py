@@ -6,16 +6,12 @@ people. Pure but for reading the files it is given.
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from typing import Any, Dict, NamedTuple, Optional
 
-from moorage_agent import clock, ed25519, keytext
+from moorage_agent import clock, keytext, signed
 
 _MARK = "MRG1"
-_FORM = re.compile(r"MRG1\.([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{86})")
-_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 _LARGEST_FILE = 64 * 1024
 _NO_KEY = (
     "is not a server key: that is 43 letters and digits (base64url of 32 bytes), or a file that "
@@ -51,9 +47,9 @@ def server_key(given: Optional[str]) -> bytes:
             "the server says it"
         )
     text = given.strip()
-    if not _KEY.fullmatch(text):
+    if not signed.is_like_key(text):
         text = _key_in(_read(given))
-    key = _decoded(text) if _KEY.fullmatch(text) else None
+    key = signed.key_of(text)
     if key is None:
         raise ValueError("what was given with --server-key " + _NO_KEY)
     return key
@@ -81,17 +77,15 @@ def verified(text: str, key: bytes, now: float) -> Payload:
         ValueError: it is no payload, not this server's, or expired; no secret is repeated.
 
     """
-    found = _FORM.fullmatch(text.strip())
+    found = signed.parsed(text, _MARK)
     if found is None:
         raise ValueError("this is no payload: that begins with %s. and has two more parts" % _MARK)
-    content, signature = _decoded(found.group(1)), _decoded(found.group(2))
-    signed = ("%s.%s" % (_MARK, found.group(1))).encode("ascii")
-    if content is None or signature is None or not ed25519.is_valid(key, signed, signature):
+    if not found.is_by(key):
         raise ValueError(
             "the payload's signature is not by the given server key: it was altered or copied "
             "badly, or the key is another server's"
         )
-    payload = _payload(content)
+    payload = _payload(found.document())
     if payload.issued_at <= now and payload.expires_at <= now:
         raise ValueError(
             "the payload expired at %s, and this device's clock says %s; ask the owner for a fresh "
@@ -101,12 +95,8 @@ def verified(text: str, key: bytes, now: float) -> Payload:
     return payload
 
 
-def _payload(content: bytes) -> Payload:
-    try:
-        told = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or told.get("v") != 1:
+def _payload(told: Optional[Dict[str, Any]]) -> Payload:
+    if told is None:
         raise ValueError("the payload is of a form that this agent does not know; update the agent")
     payload = Payload(
         server=_text(told, "server").rstrip("/"),
@@ -141,16 +131,6 @@ def _seconds(told: Dict[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**53:
         raise ValueError("the payload's %s is missing or no whole number of seconds" % name)
     return value
-
-
-def _decoded(text: str) -> Optional[bytes]:
-    """Return what base64url without padding stands for, or None when it is not written so."""
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    written = base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-    return raw if written == text else None
 
 
 def _key_in(content: str) -> str:

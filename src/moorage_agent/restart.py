@@ -21,28 +21,28 @@ def why_not() -> Optional[str]:
     The file may have been replaced by something broken since; a process that goes on running is
     worth more than one that was restarted.
     """
-    program = _program()
-    if program is None:
+    command = program()
+    if command is None:
         return "not restarted: the agent cannot tell how it was started"
-    if not output_of([*program, "version"], _STARTS_WITHIN_S):
+    if not output_of([*command, "version"], _STARTS_WITHIN_S):
         return "not restarted: the agent's program would not start again; install it anew first"
     return None
 
 
 def restart() -> str:
     """Become a new process. Returns only when that did not work, with the reason."""
-    program = _program()
-    if program is None:
+    command = program()
+    if command is None:
         return "not restarted: the agent cannot tell how it was started"
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execvp(program[0], [*program, *sys.argv[1:]])  # noqa: S606 - this very program
+        os.execvp(command[0], [*command, *sys.argv[1:]])  # noqa: S606 - this very program
     except OSError as error:
         return "not restarted: %s" % error
 
 
-def _program() -> Optional[List[str]]:
+def program() -> Optional[List[str]]:
     """Return how this process was started, without the arguments that are the agent's own."""
     try:
         with open("/proc/self/cmdline", "rb") as file:

@@ -64,6 +64,7 @@ class Store:
         self._acknowledged_bytes = acknowledged_bytes
         self.get = self._db.get
         self.put = self._db.put
+        self.transaction = self._db.transaction
         with self._db.transaction():
             if self.get("store") is None:
                 self._begin_anew()

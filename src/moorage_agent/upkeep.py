@@ -1,0 +1,56 @@
+"""What the agent does about itself beside its work, for the loop: newer agents."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional
+
+from moorage_agent import updates
+from moorage_agent.installed import App
+from moorage_agent.later import Finished
+from moorage_agent.store import Store
+from moorage_agent.transport import Transport
+
+MESSAGES = updates.MESSAGES
+
+
+class Upkeep:
+    """The parts of one agent that look after it. Used by the loop's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        app: Optional[App],
+        transport: Callable[[], Transport],
+        deliver: Callable[[Any], None],
+    ) -> None:
+        """``app``: the file that runs; ``deliver`` takes messages, from any thread."""
+        self.updater = updates.Updater(store, app, transport, deliver)
+        self._arrived: Deque[Any] = deque()
+
+    def honour(self, settings: Dict[str, Any], now: float) -> None:
+        """Take in the agent's own part of a config that is in force."""
+        self.updater.honour(settings, now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self.updater.tick(now)
+
+    def take(self, message: Any) -> None:
+        """Take in one of MESSAGES, to be heeded by ``go_on``."""
+        self._arrived.append(message)
+
+    def go_on(self) -> List[Finished]:
+        """Heed what was taken in; return what came of commands.
+
+        Raises:
+            sqlite3.OperationalError: the disk; what is not heeded stays.
+
+        """
+        finished: List[Finished] = []
+        while self._arrived:
+            ended = self.updater.take(self._arrived[0])
+            self._arrived.popleft()
+            if ended is not None:
+                finished.append(Finished(ended.command, ended.outcome))
+        return finished

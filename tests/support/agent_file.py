@@ -1,0 +1,174 @@
+"""The agent as its one file: other builds of it, and the file as a real process."""
+
+import hashlib
+import io
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from moorage.core.provisioning import agent_zipapp
+
+_PRESENT = f'__version__ = "{agent_zipapp().version}"'.encode()
+
+# Endings of modules, in Python 3.8, that make another build of the agent go wrong in one way.
+CRASHES = {"cli": 'def _run(_options):\n    raise RuntimeError("broken on purpose")\n'}
+HANGS = {
+    "cli": (
+        "def _run(_options):\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    while True:\n"
+        "        time.sleep(1)\n"
+    )
+}
+NEVER_REPORTS = {
+    "transport": (
+        "_request = Transport.request\n"
+        "def _mute(self, method, path, body, headers):\n"
+        '    if path == "/v1/reports":\n'
+        '        raise Unreachable("on purpose")\n'
+        "    return _request(self, method, path, body, headers)\n"
+        "Transport.request = _mute\n"
+    )
+}
+DIES_ONCE_PROVEN = {
+    "update_trial": (
+        "_prove = prove\n"
+        "def prove():\n"
+        "    _prove()\n"
+        "    if is_on():\n"
+        '        sys.stderr.write("gone again\\n")\n'
+        "        os._exit(3)\n"
+    )
+}
+
+
+def killed_in_swap(renames: int) -> dict[str, str]:
+    """An agent that is gone, as by a power cut, after so many renames of its swap."""
+    return {
+        "installed": (
+            "_os, _done = os, [0]\n"
+            "class _Cut:\n"
+            "    def __getattr__(self, name):\n"
+            "        return getattr(_os, name)\n"
+            "    def replace(self, one, other):\n"
+            f"        if _done[0] == {renames}:\n"
+            "            _os.kill(_os.getpid(), 9)\n"
+            "        _os.replace(one, other)\n"
+            "        _done[0] += 1\n"
+            f"        if _done[0] == {renames}:\n"
+            "            _os.kill(_os.getpid(), 9)\n"
+            "os = _Cut()\n"
+        )
+    }
+
+
+def build(version: str, endings: dict[str, str] | None = None) -> bytes:
+    """The agent's file of another version, with these ends put to modules of it."""
+    buffer = io.BytesIO()
+    buffer.write(b"#!/usr/bin/env python3\n")
+    with (
+        zipfile.ZipFile(io.BytesIO(agent_zipapp().content)) as ours,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as other,
+    ):
+        for member in ours.infolist():
+            source = ours.read(member)
+            module = member.filename.removeprefix("moorage_agent/").removesuffix(".py")
+            if module == "__init__":
+                assert _PRESENT in source
+                source = source.replace(_PRESENT, f'__version__ = "{version}"'.encode())
+            ending = (endings or {}).get(module, "")
+            other.writestr(member, source + b"\n" + ending.encode() if ending else source)
+    return buffer.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class InstalledAgent:
+    """The file in a folder of its own, started as the installer's command does."""
+
+    def __init__(self, folder: Path, content: bytes, **environment: str) -> None:
+        self.file = folder / "lib" / "moorage-agent.pyz"
+        self.file.parent.mkdir(parents=True)
+        self.file.write_bytes(content)
+        self.store = folder / "store"
+        self.log = folder / "agent.log"
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MOORAGE")}
+        kept.pop("PYTHONPATH", None)
+        return {**kept, "NO_PROXY": "127.0.0.1", **self._environment}
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(self.file), *arguments, "--dir", str(self.store)]
+
+    def enrol(self, server: str, token: str, *options: str) -> None:
+        done = subprocess.run(
+            self._command("enroll", "--server", server, "--token-file", "-", *options),
+            input=token,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=self._env,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> "InstalledAgent":
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("run"), stdout=log, stderr=log, env=self._env
+            )
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def ended(self) -> bool:
+        """Whether the process is gone; by then it is waited for."""
+        return self._process is None or self._process.poll() is not None
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(how)
+        code = self._process.wait(60)
+        self._process = None
+        return code
+
+    def children(self) -> list[int]:
+        """The processes that run a newer file of this agent on trial."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if f"{self.file}.next".encode() in command and b"run" in command:
+                found.append(int(entry.name))
+        return found
+
+    def meta(self, name: str) -> str | None:
+        with sqlite3.connect(self.store / "agent.db") as db:
+            row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
