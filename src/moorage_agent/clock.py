@@ -9,6 +9,8 @@ from typing import NamedTuple, Optional
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # The years that a date can be made of; a battery that died may give any other.
 _EARLIEST, _LATEST = 0.0, 253402300799.0
+# Readings so far apart are not of one moment; on a machine so busy some must do.
+_ONE_MOMENT_S, _MOST_READINGS = 0.05, 5
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z", re.ASCII)
 
 
@@ -20,8 +22,18 @@ class Instant(NamedTuple):
 
 
 def now() -> Instant:
-    """Read both clocks."""
-    return Instant(time.time(), time.clock_gettime(_STEADY))
+    """Read both clocks, as one moment.
+
+    A process that is held up between the two readings, for want of a processor or because the
+    machine slept, would take its own absence for a clock that was set.
+    """
+    for _ in range(_MOST_READINGS):
+        before = time.clock_gettime(_STEADY)
+        wall = time.time()
+        after = time.clock_gettime(_STEADY)
+        if after - before <= _ONE_MOMENT_S:
+            break
+    return Instant(wall, after)
 
 
 def rfc3339(wall: float) -> str:

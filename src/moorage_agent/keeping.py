@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional
 from moorage_agent import clock
 from moorage_agent.logs import log
 from moorage_agent.messages import ResolveFork, SetAside
-from moorage_agent.outbox import Row
+from moorage_agent.outbox import LET_GO, Row
 from moorage_agent.store import Store, Waiting
 
 _JUMP_S = 2.0
@@ -24,6 +24,7 @@ class Keeper:
         self._store = store
         self._on_failure = on_failure
         self._unsaved: List[Row] = []
+        self._lost: Dict[str, int] = {}
         self._disk_fails = False
         self._wall_offset: Optional[float] = None
 
@@ -33,15 +34,34 @@ class Keeper:
         if not self._unsaved:
             return
         try:
+            if self._lost:
+                self._store.count_dropped(self._lost)
+                self._lost = {}
             self._store.add(self._unsaved)
         except sqlite3.OperationalError as error:
-            del self._unsaved[:-_MOST_UNSAVED]
+            self._let_go()
             self.failed(error)
             return
         self._unsaved = []
         if self._disk_fails:
             self._disk_fails = False
             log.warning("the store can be written again")
+
+    def _let_go(self) -> None:
+        """Keep to what memory is there for, in the order that the store has for it; count it."""
+        for part in LET_GO:
+            too_many = len(self._unsaved) - _MOST_UNSAVED
+            if too_many <= 0:
+                return
+            left, gone = [], 0
+            for row in self._unsaved:
+                if row[0] == part and gone < too_many:
+                    gone += 1
+                else:
+                    left.append(row)
+            self._unsaved = left
+            if gone:
+                self._lost[part] = self._lost.get(part, 0) + gone
 
     def failed(self, error: Exception) -> None:
         """Say it once, and go on: nobody shall have to visit a box because its disk was full."""
@@ -69,6 +89,11 @@ class Keeper:
         if before is None or abs(offset - before) <= _JUMP_S:
             return False
         self._store.mend(now)
+        ahead = now.wall - now.steady
+        self._unsaved = [
+            (part, at._replace(wall=ahead + at.steady), content)
+            for part, at, content in self._unsaved
+        ]
         seconds = round(offset - before, 3)
         log.warning("the clock was set by %+.1f s; times not yet reported are mended", seconds)
         self.happened("agent.clock_jumped", "the device's clock was set", {"seconds": seconds})

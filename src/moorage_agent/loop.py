@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional
 
 from moorage_agent import (
     __version__,
+    allowance,
     answers,
     applying,
     applying_state,
@@ -89,6 +90,7 @@ class Agent:
         self._journal = journal.Journal(folder, collector.line)
         self._reporter = Reporter(store, folder, self._applier, boot_id=boot_id)
         self._keeper = Keeper(store, self._on_disk_failure)
+        self._allowance = allowance.by_environment()
         self._upkeep = Upkeep(store, app, transport, self._inbox.put)
         device = Device(
             folder,
@@ -181,7 +183,7 @@ class Agent:
 
     def delivered(self) -> bool:
         """Whether a live report of this run has arrived, and none waits."""
-        return self._reporter.composed and self._store.first_waiting(LIVE) is None
+        return self._reporter.composed and not self._store.waits(LIVE)
 
     def _is_done(self) -> bool:
         if not self.delivered() or self._store.results.waits():
@@ -211,20 +213,20 @@ class Agent:
 
     def _tick(self) -> messages.Tick:
         now = clock.now()
-        self._urgent |= self._keeper.watch_clock(now)
+        # First what was said before the clock was set: it is to be mended like the rest.
         self._keeper.keep(self._collector.take())
+        self._urgent |= self._keeper.watch_clock(now)
         self._upkeep.tick(now.steady)
         self._lanes.is_same_identity()
         if self._tidied_at is None or now.steady - self._tidied_at > _TIDY_EVERY_S:
             self._tidied_at = now.steady
             self._store.tidy(now)
+        past = self._allowance.allows(now.steady)
         return messages.Tick(
             now=now.steady,
-            waiting={
-                lane: self._store.first_waiting(lane) is not None for lane in (LIVE, BACKFILL)
-            },
+            waiting={LIVE: self._store.waits(LIVE), BACKFILL: past and self._store.waits(BACKFILL)},
             urgent=self._urgent or self._store.results.waits(),
-            backlog=self._store.has_rows_before(self._past_before(now)),
+            backlog=past and self._store.has_rows_before(self._past_before(now)),
             settled_revision=self._store.configs.settled_revision(),
             enrolled=self._store.get("key") is not None,
         )
@@ -329,12 +331,17 @@ class Agent:
         )
         if lane == LIVE:
             self._urgent = self._reporter.left_behind  # what had to stay behind follows at once
-        self._lanes.send(lane, waiting)
+        self._send(lane, waiting, now)
 
-    def _send_again(self, effect: messages.Send, _now: clock.Instant) -> None:
+    def _send_again(self, effect: messages.Send, now: clock.Instant) -> None:
         waiting = self._store.first_waiting(effect.lane)
         if waiting is not None:
-            self._lanes.send(effect.lane, waiting)
+            self._send(effect.lane, waiting, now)
+
+    def _send(self, lane: str, waiting: Waiting, now: clock.Instant) -> None:
+        if lane == BACKFILL:
+            self._allowance.spend(now.steady, len(waiting.body))
+        self._lanes.send(lane, waiting)
 
     def _note(self, effect: messages.Note, _now: clock.Instant) -> None:
         getattr(log, effect.severity)(effect.text)

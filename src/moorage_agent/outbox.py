@@ -20,16 +20,38 @@ CREATE TABLE IF NOT EXISTS rows (
     steady REAL NOT NULL, boot TEXT NOT NULL, body TEXT NOT NULL, bytes INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS rows_by_part ON rows (part, id, bytes);
 CREATE INDEX IF NOT EXISTS rows_by_time ON rows (boot, steady);
+CREATE TABLE IF NOT EXISTS rows_size (bytes INTEGER NOT NULL);
+INSERT INTO rows_size SELECT COALESCE(SUM(bytes), 0) FROM rows
+    WHERE NOT EXISTS (SELECT 1 FROM rows_size);
+CREATE TRIGGER IF NOT EXISTS rows_added AFTER INSERT ON rows
+    BEGIN UPDATE rows_size SET bytes = bytes + NEW.bytes; END;
+CREATE TRIGGER IF NOT EXISTS rows_removed AFTER DELETE ON rows
+    BEGIN UPDATE rows_size SET bytes = bytes - OLD.bytes; END;
+CREATE TABLE IF NOT EXISTS mends (
+    boot TEXT PRIMARY KEY, last_id INTEGER NOT NULL, wall_ahead REAL NOT NULL);
 """
 # The oldest telemetry goes before logs, and events last of all; each is counted.
-_LET_GO = ("telemetry", "logs", "events")
+LET_GO = ("telemetry", "logs", "events")
 _LET_GO_AT_ONCE = 100
-# What a row takes beside its content: its time, in the body; its columns, on the disk.
-_ROW_BYTES = 40
+# What a row takes beside its content: mostly its columns and their indexes, on the disk.
+_ROW_BYTES = 120
 # More rows than fit into a report are not looked at for it.
 _MOST_LOOKED_AT = 3 * bodies.MOST_ROWS
-# Of another boot, or before a moment of this one.
-_PAST = "(boot < :boot OR boot > :boot OR (boot = :boot AND steady < :before))"
+# Of another boot, or before a moment of this one. Each way by an index: behind an hour of silence
+# stand many rows, and the present must not wait until they were all looked at.
+_COLUMNS = "SELECT id, part, wall, steady, rows.boot, body, bytes, last_id, wall_ahead FROM rows "
+_MENDS = "LEFT JOIN mends ON mends.boot = rows.boot "
+_PAST_ROWS = (
+    _COLUMNS
+    + _MENDS
+    + "WHERE rows.boot < :boot OR rows.boot > :boot OR steady < :before ORDER BY id LIMIT :most"
+)
+_FRESH_ROWS = (
+    _COLUMNS
+    + "INDEXED BY rows_by_time "
+    + _MENDS
+    + "WHERE rows.boot = :boot AND steady >= :before ORDER BY id DESC LIMIT :most"
+)
 
 
 class Outbox:
@@ -54,25 +76,40 @@ class Outbox:
             self._keep_within_budget()
 
     def _keep_within_budget(self) -> None:
-        total = self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM rows").fetchone()[0]
-        for part in _LET_GO:
-            while total > self._budget_bytes:
+        for part in LET_GO:
+            while True:
+                too_much = self._size() - self._budget_bytes
+                if too_much <= 0:
+                    return
                 oldest = self._db.execute(
                     "SELECT id, bytes FROM rows WHERE part = ? ORDER BY id LIMIT ?",
                     (part, _LET_GO_AT_ONCE),
                 ).fetchall()
                 if not oldest:
                     break
-                self._db.execute(
-                    "DELETE FROM rows WHERE part = ? AND id <= ?", (part, oldest[-1][0])
-                )
-                self._count_dropped(part, len(oldest))
-                total -= sum(row[1] for row in oldest)
+                self._let_go(part, oldest, too_much)
 
-    def _count_dropped(self, part: str, count: int) -> None:
-        dropped = json.loads(self._db.get("dropped") or "{}")
-        dropped[part] = dropped.get(part, 0) + count
-        self._db.put(dropped=json.dumps(dropped))
+    def _let_go(self, part: str, oldest: List[Tuple[int, int]], too_much: int) -> None:
+        """Let go of as many of these as it takes, and count them."""
+        count = freed = 0
+        for _, size in oldest:
+            count, freed = count + 1, freed + size
+            if freed >= too_much:
+                break
+        last = oldest[count - 1][0]
+        self._db.execute("DELETE FROM rows WHERE part = ? AND id <= ?", (part, last))
+        self.count_dropped({part: count})
+
+    def _size(self) -> int:
+        return int(self._db.execute("SELECT bytes FROM rows_size").fetchone()[0])
+
+    def count_dropped(self, counts: Dict[str, int]) -> None:
+        """Remember how many rows of each part were let go, for the next report."""
+        with self._db.transaction():
+            dropped = json.loads(self._db.get("dropped") or "{}")
+            for part, count in counts.items():
+                dropped[part] = dropped.get(part, 0) + count
+            self._db.put(dropped=json.dumps(dropped))
 
     def take_dropped(self) -> Optional[Dict[str, int]]:
         """Return the counts of what was let go since the last call; part of a transaction."""
@@ -86,13 +123,15 @@ class Outbox:
     def mend(self, present: clock.Instant) -> None:
         """Give this boot's rows the time they have by the present clock, durably.
 
-        Done when the clock was set: after a reboot nobody could tell any more.
+        Done when the clock was set: after a reboot nobody could tell any more. Noted once for all
+        of them, for there may be many.
         """
         with self._db.transaction():
             self._db.execute(
-                "UPDATE rows SET wall = ? + (steady - ?) WHERE boot = ?",
-                (present.wall, present.steady, self._boot),
+                "REPLACE INTO mends SELECT boot, MAX(id), ? FROM rows WHERE boot = ? GROUP BY boot",
+                (present.wall - present.steady, self._boot),
             )
+            self._db.execute("DELETE FROM mends WHERE boot NOT IN (SELECT boot FROM rows)")
 
     def has_before(self, steady: float) -> bool:
         """Whether rows wait that were kept before a moment of this boot, or in another boot."""
@@ -112,25 +151,25 @@ class Outbox:
         With ``past`` what was kept before that moment, the oldest first; else what was kept
         since, the newest first. Each part stands in the order it was gathered in.
         """
-        where = _PAST + " ORDER BY id" if past else "NOT " + _PAST + " ORDER BY id DESC"
         found = self._db.execute(
-            "SELECT id, part, wall, steady, boot, body, bytes FROM rows WHERE "  # noqa: S608
-            + where
-            + " LIMIT :most",
+            _PAST_ROWS if past else _FRESH_ROWS,
             {"boot": self._boot, "before": past_before, "most": _MOST_LOOKED_AT},
         )
         taken: List[Tuple[int]] = []
         parts: Dict[str, List[Dict[str, Any]]] = {}
         size = 0
-        for row_id, part, wall, steady, boot, body, length in found:
+        for row_id, part, wall, steady, boot, body, length, last_mended, ahead in found:
             rows = parts.setdefault(part, [])
             if len(rows) >= bodies.MOST_ROWS:
                 continue
             size += length
             if size > bodies.MOST_BYTES and taken:
                 break
-            mended = at.wall + steady - at.steady if boot == self._boot else wall
-            rows.append({"at": clock.rfc3339(mended), **json.loads(body)})
+            if boot == self._boot:
+                wall = at.wall - at.steady + steady  # noqa: PLW2901 - by the present clock
+            elif last_mended is not None and row_id <= last_mended:
+                wall = ahead + steady  # noqa: PLW2901 - by that boot's last
+            rows.append({"at": clock.rfc3339(wall), **json.loads(body)})
             taken.append((row_id,))
         if not past:
             for rows in parts.values():
@@ -141,6 +180,8 @@ class Outbox:
     def clear(self) -> None:
         """Forget all rows; part of a transaction."""
         self._db.execute("DELETE FROM rows")
+        self._db.execute("DELETE FROM mends")
+        self._db.put(dropped=None)
 
     def count(self) -> int:
         """Return how many rows wait."""

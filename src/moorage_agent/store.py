@@ -94,6 +94,10 @@ class Store:
         """Keep rows of (part, moment, content); over the budget the oldest are let go, counted."""
         self._outbox.add(rows)
 
+    def count_dropped(self, counts: Dict[str, int]) -> None:
+        """Have the next report say that so many rows of each part were let go."""
+        self._outbox.count_dropped(counts)
+
     def mend(self, present: clock.Instant) -> None:
         """Give this boot's rows the times they have by the present clock."""
         self._outbox.mend(present)
@@ -168,6 +172,14 @@ class Store:
     def _end_of(self, lane: str) -> Tuple[str, int, str]:
         epoch = self.get(lane + ".epoch") or ""
         return epoch, int(self.get(lane + ".sequence") or 0), self.get(lane + ".chain") or ""
+
+    def waits(self, lane: str) -> bool:
+        """Whether the lane has a report that is not acknowledged; reads none of it."""
+        row = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM reports WHERE lane = ? AND acknowledged_at IS NULL)",
+            (lane,),
+        ).fetchone()
+        return bool(row[0])
 
     def first_waiting(self, lane: str) -> Optional[Waiting]:
         """Return the lane's first report that is not acknowledged."""
