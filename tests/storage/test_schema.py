@@ -103,7 +103,9 @@ def test_what_hangs_on_a_device_falls_with_it_or_is_cleared_out_by_a_job():
     cleared_by_a_job = {
         "environments",
         "telemetry_samples",
+        "telemetry_rollups",
         "stream_samples",
+        "stream_rollups",
         "log_lines",
         "events",
         "device_tombstones",

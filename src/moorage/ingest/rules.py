@@ -23,6 +23,8 @@ class Retention:
     """How long each kind of row is kept."""
 
     telemetry: timedelta = timedelta(days=14)
+    telemetry_5min: timedelta = timedelta(days=30)
+    telemetry_hourly: timedelta = timedelta(days=400)
     logs: timedelta = timedelta(days=7)
     events: timedelta = timedelta(days=90)
     audit: timedelta = timedelta(days=365)

@@ -281,6 +281,17 @@ CREATE TABLE public.report_ledger (
     received_at bigint NOT NULL
 );
 
+CREATE TABLE public.rollup_marks (
+    device_id text NOT NULL,
+    hour bigint NOT NULL
+);
+
+CREATE TABLE public.rollup_progress (
+    name text NOT NULL,
+    until bigint NOT NULL,
+    after text NOT NULL
+);
+
 CREATE TABLE public.server_identity (
     name text NOT NULL,
     check_value text NOT NULL
@@ -296,6 +307,20 @@ CREATE TABLE public.service_states (
     memory_mb double precision,
     error text,
     reported_at bigint NOT NULL
+);
+
+CREATE TABLE public.stream_rollups (
+    device_id text NOT NULL,
+    width_s integer NOT NULL,
+    start bigint NOT NULL,
+    stream_id text NOT NULL,
+    samples integer NOT NULL,
+    camera_fps_sum double precision,
+    inference_fps_sum double precision,
+    sharpness_sum double precision,
+    camera_fps_n integer,
+    inference_fps_n integer,
+    sharpness_n integer
 );
 
 CREATE TABLE public.stream_samples (
@@ -331,6 +356,31 @@ CREATE TABLE public.stream_states (
     sharpness double precision,
     error text,
     reported_at bigint NOT NULL
+);
+
+CREATE TABLE public.telemetry_rollups (
+    device_id text NOT NULL,
+    width_s integer NOT NULL,
+    start bigint NOT NULL,
+    samples integer NOT NULL,
+    cpu_percent_sum double precision,
+    memory_percent_sum double precision,
+    disk_percent_sum double precision,
+    gpu_percent_sum double precision,
+    temperature_c_sum double precision,
+    network_upload_bytes_per_sec_sum double precision,
+    network_download_bytes_per_sec_sum double precision,
+    cpu_percent_n integer,
+    memory_percent_n integer,
+    disk_percent_n integer,
+    gpu_percent_n integer,
+    temperature_c_n integer,
+    network_upload_bytes_per_sec_n integer,
+    network_download_bytes_per_sec_n integer,
+    cpu_percent_max double precision,
+    memory_percent_max double precision,
+    disk_percent_max double precision,
+    gpu_percent_max double precision
 );
 
 CREATE TABLE public.telemetry_samples (
@@ -453,11 +503,20 @@ ALTER TABLE ONLY public.report_forks
 ALTER TABLE ONLY public.report_ledger
     ADD CONSTRAINT pk_report_ledger PRIMARY KEY (device_id, report_id);
 
+ALTER TABLE ONLY public.rollup_marks
+    ADD CONSTRAINT pk_rollup_marks PRIMARY KEY (device_id, hour);
+
+ALTER TABLE ONLY public.rollup_progress
+    ADD CONSTRAINT pk_rollup_progress PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.server_identity
     ADD CONSTRAINT pk_server_identity PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.service_states
     ADD CONSTRAINT pk_service_states PRIMARY KEY (device_id, name);
+
+ALTER TABLE ONLY public.stream_rollups
+    ADD CONSTRAINT pk_stream_rollups PRIMARY KEY (device_id, width_s, start, stream_id);
 
 ALTER TABLE ONLY public.stream_samples
     ADD CONSTRAINT pk_stream_samples PRIMARY KEY (device_id, at, id);
@@ -467,6 +526,9 @@ ALTER TABLE ONLY public.stream_snapshots
 
 ALTER TABLE ONLY public.stream_states
     ADD CONSTRAINT pk_stream_states PRIMARY KEY (device_id, stream_id);
+
+ALTER TABLE ONLY public.telemetry_rollups
+    ADD CONSTRAINT pk_telemetry_rollups PRIMARY KEY (device_id, width_s, start);
 
 ALTER TABLE ONLY public.telemetry_samples
     ADD CONSTRAINT pk_telemetry_samples PRIMARY KEY (device_id, at, id);
@@ -530,6 +592,8 @@ CREATE INDEX ix_provisioning_tokens_list ON public.provisioning_tokens USING btr
 
 CREATE INDEX ix_report_ledger_received_at ON public.report_ledger USING btree (received_at);
 
+CREATE INDEX ix_rollup_marks_hour ON public.rollup_marks USING btree (hour);
+
 CREATE INDEX ix_stream_snapshots_taken_at ON public.stream_snapshots USING btree (taken_at);
 
 ALTER TABLE ONLY public.commands
@@ -585,6 +649,9 @@ ALTER TABLE ONLY public.report_forks
 
 ALTER TABLE ONLY public.report_ledger
     ADD CONSTRAINT fk_report_ledger_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.rollup_marks
+    ADD CONSTRAINT fk_rollup_marks_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.service_states
     ADD CONSTRAINT fk_service_states_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;

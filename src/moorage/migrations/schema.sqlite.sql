@@ -380,6 +380,24 @@ CREATE TABLE report_ledger (
 
 CREATE INDEX ix_report_ledger_received_at ON report_ledger (received_at);
 
+CREATE TABLE rollup_marks (
+    device_id TEXT NOT NULL,
+    hour BIGINT NOT NULL,
+    CONSTRAINT pk_rollup_marks PRIMARY KEY (device_id, hour),
+    CONSTRAINT fk_rollup_marks_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+;
+
+CREATE INDEX ix_rollup_marks_hour ON rollup_marks (hour);
+
+CREATE TABLE rollup_progress (
+    name TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    "after" TEXT NOT NULL,
+    CONSTRAINT pk_rollup_progress PRIMARY KEY (name)
+);
+
 CREATE TABLE server_identity (
     name TEXT NOT NULL,
     check_value TEXT NOT NULL,
@@ -399,6 +417,23 @@ CREATE TABLE service_states (
     CONSTRAINT pk_service_states PRIMARY KEY (device_id, name),
     CONSTRAINT fk_service_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
 );
+
+CREATE TABLE stream_rollups (
+    device_id TEXT NOT NULL,
+    width_s INTEGER NOT NULL,
+    start BIGINT NOT NULL,
+    stream_id TEXT NOT NULL,
+    samples INTEGER NOT NULL,
+    camera_fps_sum DOUBLE,
+    inference_fps_sum DOUBLE,
+    sharpness_sum DOUBLE,
+    camera_fps_n INTEGER,
+    inference_fps_n INTEGER,
+    sharpness_n INTEGER,
+    CONSTRAINT pk_stream_rollups PRIMARY KEY (device_id, width_s, start, stream_id)
+)
+ WITHOUT ROWID
+;
 
 CREATE TABLE stream_samples (
     device_id TEXT NOT NULL,
@@ -442,6 +477,34 @@ CREATE TABLE stream_states (
     CONSTRAINT pk_stream_states PRIMARY KEY (device_id, stream_id),
     CONSTRAINT fk_stream_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
 );
+
+CREATE TABLE telemetry_rollups (
+    device_id TEXT NOT NULL,
+    width_s INTEGER NOT NULL,
+    start BIGINT NOT NULL,
+    samples INTEGER NOT NULL,
+    cpu_percent_sum DOUBLE,
+    memory_percent_sum DOUBLE,
+    disk_percent_sum DOUBLE,
+    gpu_percent_sum DOUBLE,
+    temperature_c_sum DOUBLE,
+    network_upload_bytes_per_sec_sum DOUBLE,
+    network_download_bytes_per_sec_sum DOUBLE,
+    cpu_percent_n INTEGER,
+    memory_percent_n INTEGER,
+    disk_percent_n INTEGER,
+    gpu_percent_n INTEGER,
+    temperature_c_n INTEGER,
+    network_upload_bytes_per_sec_n INTEGER,
+    network_download_bytes_per_sec_n INTEGER,
+    cpu_percent_max DOUBLE,
+    memory_percent_max DOUBLE,
+    disk_percent_max DOUBLE,
+    gpu_percent_max DOUBLE,
+    CONSTRAINT pk_telemetry_rollups PRIMARY KEY (device_id, width_s, start)
+)
+ WITHOUT ROWID
+;
 
 CREATE TABLE telemetry_samples (
     device_id TEXT NOT NULL,

@@ -190,6 +190,8 @@ def retention_of(settings: Settings) -> Retention:
     kept = settings.retention
     return Retention(
         telemetry=timedelta(days=kept.telemetry_days),
+        telemetry_5min=timedelta(days=kept.telemetry_5min_days),
+        telemetry_hourly=timedelta(days=kept.telemetry_hourly_days),
         logs=timedelta(days=kept.logs_days),
         events=timedelta(days=kept.events_days),
         audit=timedelta(days=kept.audit_days),
@@ -207,14 +209,14 @@ async def _missing(db: Database) -> str | None:
 
 def _registry(ingest: Ingest, worker: int | None) -> CollectorRegistry:
     registry = CollectorRegistry()
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=registry)
     if worker is not None:
         # All figures are this process's own. A scrape of the shared port reaches any of them.
         told = Gauge(
             "moorage_worker_info", "Which process told this", ["worker"], registry=registry
         )
         told.labels(str(worker)).set(1)
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
     for name, text, read in (
         ("queued", "Reports waiting for their commit", lambda: ingest.queued_reports),
         ("committed_total", "Reports answered after a commit", lambda: ingest.committed_reports),

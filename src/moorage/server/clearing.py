@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -19,6 +20,7 @@ from moorage.core import (
     logs,
     provisioning,
     reports,
+    rollups,
     streams,
     telemetry,
     timeline,
@@ -45,12 +47,30 @@ class _Kind:
     purge: Callable[..., Awaitable[int]]
 
 
+def _fine(kept: Retention) -> timedelta:
+    return max(kept.telemetry_5min, kept.telemetry)
+
+
+def _hourly(kept: Retention) -> timedelta:
+    return max(kept.telemetry_hourly, kept.telemetry)
+
+
 _KINDS = (
     _Kind("telemetry_samples", lambda kept: kept.telemetry, telemetry.purge),
     _Kind("stream_samples", lambda kept: kept.telemetry, streams.purge),
+    *(
+        _Kind(table, age, partial(purge, width=width))
+        for table, purge in (
+            ("telemetry_rollups", telemetry.purge_rollups),
+            ("stream_rollups", streams.purge_rollups),
+        )
+        for age, width in ((_fine, rollups.FINE), (_hourly, rollups.HOUR))
+    ),
     _Kind("log_lines", lambda kept: kept.logs, logs.purge),
     _Kind("events", lambda kept: kept.events, events.purge),
 )
+# What is not summed up yet stays; row by row their own ``purge`` sees to it.
+_SUMMED_UP = frozenset({"telemetry_samples", "stream_samples"})
 _BY_DAY = tuple(kind for kind in _KINDS if kind.table in timeline.BY_DAY)
 
 
@@ -136,7 +156,11 @@ class Clearing:
         longest = self._kept.longest()
         for kind in _BY_DAY:
             try:
-                gone = await partitions.drop_before(self._db, kind.table, now - kind.age(longest))
+                before = now - kind.age(longest)
+                if kind.table in _SUMMED_UP:
+                    async with self._db.read() as tx:
+                        before = await rollups.kept_until(tx, before)
+                gone = await partitions.drop_before(self._db, kind.table, before)
             except StorageError as error:
                 # Somebody reads for very long, perhaps; what is left goes with the next turn.
                 _log.warning("partitions_not_dropped", table=kind.table, error=str(error))

@@ -9,6 +9,8 @@ import structlog
 from moorage.core import commands
 from moorage.ingest import Kept, Retention
 from moorage.server.clearing import Clearing
+from moorage.server.rolling import EVERY as ROLL_EVERY
+from moorage.server.rolling import Rolling
 from moorage.storage import Database, StorageError, alive, claims
 
 _log = structlog.get_logger("moorage.jobs")
@@ -25,6 +27,7 @@ class Jobs:
         self._db = db
         self._kept = retention if isinstance(retention, Kept) else Kept(retention)
         self._clearing = Clearing(db, self._kept)
+        self._rolling = Rolling(db)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -35,6 +38,9 @@ class Jobs:
             asyncio.create_task(self._forever(self._expire_commands, 5.0), name="expire"),
             asyncio.create_task(self._forever(self._purge_if_due, _LOOK_EVERY_S), name="purge"),
             asyncio.create_task(self._forever(self._cover_if_due, _LOOK_EVERY_S), name="cover"),
+            asyncio.create_task(
+                self._forever(self._rolling.run_if_due, ROLL_EVERY.total_seconds()), name="rollups"
+            ),
         ]
 
     async def stop(self) -> None:
@@ -76,6 +82,7 @@ class Jobs:
 
     async def purge(self) -> None:
         """Clear out everything past its time, a small step at a time."""
+        await self._rolling.run()  # samples that are not summed up yet are not cleared out
         await self._clearing.run()
 
     async def cover(self) -> None:

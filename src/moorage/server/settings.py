@@ -30,6 +30,16 @@ class RetentionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     telemetry_days: float = Field(default=14, gt=0, description="telemetry samples")
+    telemetry_5min_days: float = Field(
+        default=30,
+        gt=0,
+        description="telemetry summed up over five minutes, and never for less than the samples",
+    )
+    telemetry_hourly_days: float = Field(
+        default=400,
+        gt=0,
+        description="telemetry summed up over an hour, and never for less than the samples",
+    )
     logs_days: float = Field(default=7, gt=0, description="log lines")
     events_days: float = Field(default=90, gt=0, description="events")
     audit_days: float = Field(default=365, gt=0, description="audit entries")
@@ -156,6 +166,13 @@ class Settings(BaseSettings):
         "(tls_cert, tls_key) or a proxy that does.",
     )
     port: int = Field(8400, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Server processes behind the port; more than one needs PostgreSQL, and about "
+        "as many cores. Each opens up to 13 connections to it.",
+    )
     data: Path = Field(
         Path("moorage-data"),
         description="Folder of the embedded database (db/) and of the keys (keys/).",
@@ -166,13 +183,6 @@ class Settings(BaseSettings):
     )
     keys_dir: Path | None = Field(
         None,
-    workers: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Server processes behind the port; more than one needs PostgreSQL, and about "
-        "as many cores. Each opens up to 13 connections to it.",
-    )
         description="Folder of the encryption and signing keys. Required with PostgreSQL, where "
         "several servers share one database and so must share its keys; else data/keys.",
     )

@@ -102,6 +102,8 @@ def _result_processor(
 ) -> Callable[[Any], Any] | None:
     if isinstance(of, Millis):
         return _time
+    if isinstance(of, sa.Double):
+        return None  # both drivers give floats, and asyncpg's type wants to see the column first
     found: Callable[[Any], Any] | None = of.dialect_impl(dialect).result_processor(dialect, None)
     return found
 

@@ -2,7 +2,15 @@
 
 from moorage.core.streams.model import Stream, StreamFps, StreamRow
 from moorage.core.streams.rules import sanitize
-from moorage.core.streams.service import fps, get, list_streams, purge, record
+from moorage.core.streams.service import (
+    fps,
+    get,
+    list_streams,
+    purge,
+    purge_rollups,
+    record,
+    roll_up,
+)
 from moorage.core.streams.snapshots import (
     LARGEST_BYTES,
     Snapshot,
@@ -22,8 +30,10 @@ __all__ = [
     "get_snapshot",
     "list_streams",
     "purge",
+    "purge_rollups",
     "purge_snapshots",
     "record",
     "record_snapshot",
+    "roll_up",
     "sanitize",
 ]

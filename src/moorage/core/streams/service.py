@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from moorage.core import config
+from moorage.core import config, rollups
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.errors import not_found
 from moorage.core.streams import rules, store
 from moorage.core.streams.model import PROVISIONING, Stream, StreamFps, StreamRow
 from moorage.core.timeline import Window
-from moorage.kit.clock import from_ms
 from moorage.storage import Row, Tx
 
 
@@ -46,14 +45,14 @@ async def get(tx: Tx, caller: Caller, device: DeviceRef, stream_id: str) -> Stre
 async def fps(
     tx: Tx, caller: Caller, device: DeviceRef, window: Window, *, width: timedelta
 ) -> list[StreamFps]:
-    """Return mean rates by stream over buckets, ascending (``device:read``)."""
+    """Return mean rates by stream over buckets of a closed window, ascending (``device:read``)."""
     caller.require(Scope.DEVICE_READ)
     streams = {stream.id: stream for stream in await list_streams(tx, caller, device)}
-    width_ms = int(width / timedelta(milliseconds=1))
     found: dict[str, list[tuple[datetime, float | None, float | None, float | None]]] = {}
-    for row in await store.rates(tx, device, window, width_ms=width_ms):
-        bucket = (from_ms(row.start), row.camera_fps, row.inference_fps, row.sharpness)
-        found.setdefault(row.stream_id, []).append(bucket)
+    for one in await store.rates(tx, device, window, width=width):
+        rates = one.values
+        bucket = (one.start, rates["camera_fps"], rates["inference_fps"], rates["sharpness"])
+        found.setdefault(one.of or "", []).append(bucket)
     return [
         StreamFps(
             stream_id,
@@ -87,6 +86,28 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+async def roll_up(tx: Tx, spans: rollups.Spans) -> None:
+    """Sum up rates over whole hours of devices. A job calls this."""
+    await store.roll_up(tx, spans)
+
+
 async def purge(tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int) -> int:
-    """Delete up to ``rows`` rates of these devices, from before a time or all."""
+    """Delete up to ``rows`` rates of these devices, from before a time or all.
+
+    Before a time means whole hours that are summed up; what is not yet stays.
+    """
+    if before is not None:
+        before = await rollups.kept_until(tx, before)
     return await store.delete_some(tx, device_ids, before=before, rows=rows)
+
+
+async def purge_rollups(
+    tx: Tx,
+    device_ids: Sequence[str],
+    *,
+    before: datetime | None,
+    rows: int,
+    width: timedelta | None = None,
+) -> int:
+    """Delete up to ``rows`` rollups of these devices, of one width from before a time or all."""
+    return await store.delete_rollups(tx, device_ids, width=width, before=before, rows=rows)

@@ -1,12 +1,12 @@
 """The stream tables and every statement on them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from moorage.core import timeline
+from moorage.core import rollups, timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.streams.model import StreamRow
 from moorage.storage import Millis, Prepared, Row, Tx, table
@@ -31,6 +31,9 @@ _rates = timeline.timeline_table(
     sa.Column("camera_fps", sa.Double),
     sa.Column("inference_fps", sa.Double),
     sa.Column("sharpness", sa.Double),
+)
+_rolled = rollups.Rolled(
+    "stream_rollups", _rates, means=("camera_fps", "inference_fps", "sharpness"), of="stream_id"
 )
 
 _snapshots = table(
@@ -83,28 +86,32 @@ _APPEND = Prepared(lambda _: sa.insert(_rates))
 
 async def append_rates(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append rates."""
+    await rollups.note_late(tx, rows)
     await tx.run_many(_APPEND, rows)
 
 
 async def rates(
-    tx: Tx, device: DeviceRef, window: timeline.Window, *, width_ms: int
-) -> Sequence[Row]:
+    tx: Tx, device: DeviceRef, window: timeline.Window, *, width: timedelta
+) -> Sequence[rollups.Figures]:
     """Mean rates by stream and bucket, ascending."""
-    at = sa.type_coerce(_rates.c.at, sa.BigInteger)
-    start = (at - at % sa.literal(width_ms, sa.BigInteger)).label("start")
-    return await tx.rows(
-        sa.select(
-            _rates.c.stream_id,
-            start,
-            *(
-                sa.func.avg(_rates.c[name]).label(name)
-                for name in ("camera_fps", "inference_fps", "sharpness")
-            ),
-        )
-        .where(_rates.c.device_id == device.device_id, *timeline.within(_rates, window))
-        .group_by(_rates.c.stream_id, sa.literal_column("2"))
-        .order_by(_rates.c.stream_id, sa.literal_column("2"))
-    )
+    return await _rolled.buckets(tx, device, window, width=width)
+
+
+async def roll_up(tx: Tx, spans: rollups.Spans) -> None:
+    """Sum up."""
+    await _rolled.roll_up(tx, spans)
+
+
+async def delete_rollups(
+    tx: Tx,
+    device_ids: Sequence[str],
+    *,
+    width: timedelta | None,
+    before: datetime | None,
+    rows: int,
+) -> int:
+    """Delete rollups."""
+    return await _rolled.delete_some(tx, device_ids, width=width, before=before, rows=rows)
 
 
 async def delete_some(

@@ -1,7 +1,15 @@
-"""Samples a device takes of itself, and their means over buckets of time. Append only."""
+"""Samples a device takes of itself, their rollups, and their means over buckets of time."""
 
 from moorage.core.telemetry.model import MEASURES, Bucket, Sample, SampleRow
-from moorage.core.telemetry.service import append, buckets, latest, list_samples, purge
+from moorage.core.telemetry.service import (
+    append,
+    buckets,
+    latest,
+    list_samples,
+    purge,
+    purge_rollups,
+    roll_up,
+)
 
 __all__ = [
     "MEASURES",
@@ -13,4 +21,6 @@ __all__ = [
     "latest",
     "list_samples",
     "purge",
+    "purge_rollups",
+    "roll_up",
 ]

@@ -1,19 +1,20 @@
-"""The samples table and every statement on it."""
+"""The tables of samples and of their rollups, and every statement on them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from moorage.core import timeline
+from moorage.core import rollups, timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.telemetry.model import MEASURES, PEAKS, Bucket, Sample, SampleRow
-from moorage.kit.clock import from_ms
 from moorage.storage import Prepared, Row, Tx
 
 _samples = timeline.timeline_table(
     "telemetry_samples", *(sa.Column(name, sa.Double) for name in MEASURES)
 )
+
+_rolled = rollups.Rolled("telemetry_rollups", _samples, means=MEASURES, peaks=PEAKS)
 
 
 def _sample(row: Row) -> Sample:
@@ -25,6 +26,7 @@ _APPEND = Prepared(lambda _: sa.insert(_samples))
 
 async def append(tx: Tx, rows: Sequence[SampleRow]) -> None:
     """Append."""
+    await rollups.note_late(tx, rows)
     await tx.run_many(_APPEND, rows)
 
 
@@ -39,27 +41,28 @@ async def list_samples(
 
 
 async def buckets(
-    tx: Tx, device: DeviceRef, window: timeline.Window, *, width_ms: int
+    tx: Tx, device: DeviceRef, window: timeline.Window, *, width: timedelta
 ) -> list[Bucket]:
     """Means and peaks, ascending; a bucket without samples is absent."""
-    at = sa.type_coerce(_samples.c.at, sa.BigInteger)
-    start = (at - at % sa.literal(width_ms, sa.BigInteger)).label("start")
-    chosen = (
-        sa.select(
-            start,
-            sa.func.count().label("samples"),
-            *(sa.func.avg(_samples.c[name]).label(name) for name in MEASURES),
-            *(sa.func.max(_samples.c[name]).label(f"{name}_max") for name in PEAKS),
-        )
-        .where(_samples.c.device_id == device.device_id, *timeline.within(_samples, window))
-        .group_by(sa.literal_column("1"))
-        .order_by(sa.literal_column("1"))
-    )
-    names = [*MEASURES, *(f"{name}_max" for name in PEAKS)]
-    return [
-        Bucket(from_ms(row.start), row.samples, {name: getattr(row, name) for name in names})
-        for row in await tx.rows(chosen)
-    ]
+    found = await _rolled.buckets(tx, device, window, width=width)
+    return [Bucket(one.start, one.samples, one.values) for one in found]
+
+
+async def roll_up(tx: Tx, spans: rollups.Spans) -> None:
+    """Sum up."""
+    await _rolled.roll_up(tx, spans)
+
+
+async def delete_rollups(
+    tx: Tx,
+    device_ids: Sequence[str],
+    *,
+    width: timedelta | None,
+    before: datetime | None,
+    rows: int,
+) -> int:
+    """Delete rollups."""
+    return await _rolled.delete_some(tx, device_ids, width=width, before=before, rows=rows)
 
 
 async def delete_some(

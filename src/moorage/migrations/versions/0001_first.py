@@ -122,6 +122,13 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (at)",
     )
     op.create_table(
+        "rollup_progress",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_rollup_progress")),
+    )
+    op.create_table(
         "server_identity",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("check_value", sa.Text(), nullable=False),
@@ -141,6 +148,51 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "at", "id", name=op.f("pk_stream_samples")),
         sqlite_with_rowid=False,
         postgresql_partition_by="RANGE (at)",
+    )
+    op.create_table(
+        "stream_rollups",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("width_s", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("stream_id", sa.Text(), nullable=False),
+        sa.Column("samples", sa.Integer(), nullable=False),
+        sa.Column("camera_fps_sum", sa.Double(), nullable=True),
+        sa.Column("inference_fps_sum", sa.Double(), nullable=True),
+        sa.Column("sharpness_sum", sa.Double(), nullable=True),
+        sa.Column("camera_fps_n", sa.Integer(), nullable=True),
+        sa.Column("inference_fps_n", sa.Integer(), nullable=True),
+        sa.Column("sharpness_n", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "device_id", "width_s", "start", "stream_id", name=op.f("pk_stream_rollups")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "telemetry_rollups",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("width_s", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("samples", sa.Integer(), nullable=False),
+        sa.Column("cpu_percent_sum", sa.Double(), nullable=True),
+        sa.Column("memory_percent_sum", sa.Double(), nullable=True),
+        sa.Column("disk_percent_sum", sa.Double(), nullable=True),
+        sa.Column("gpu_percent_sum", sa.Double(), nullable=True),
+        sa.Column("temperature_c_sum", sa.Double(), nullable=True),
+        sa.Column("network_upload_bytes_per_sec_sum", sa.Double(), nullable=True),
+        sa.Column("network_download_bytes_per_sec_sum", sa.Double(), nullable=True),
+        sa.Column("cpu_percent_n", sa.Integer(), nullable=True),
+        sa.Column("memory_percent_n", sa.Integer(), nullable=True),
+        sa.Column("disk_percent_n", sa.Integer(), nullable=True),
+        sa.Column("gpu_percent_n", sa.Integer(), nullable=True),
+        sa.Column("temperature_c_n", sa.Integer(), nullable=True),
+        sa.Column("network_upload_bytes_per_sec_n", sa.Integer(), nullable=True),
+        sa.Column("network_download_bytes_per_sec_n", sa.Integer(), nullable=True),
+        sa.Column("cpu_percent_max", sa.Double(), nullable=True),
+        sa.Column("memory_percent_max", sa.Double(), nullable=True),
+        sa.Column("disk_percent_max", sa.Double(), nullable=True),
+        sa.Column("gpu_percent_max", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("device_id", "width_s", "start", name=op.f("pk_telemetry_rollups")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "telemetry_samples",
@@ -518,6 +570,20 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_report_ledger_received_at", "report_ledger", ["received_at"], unique=False)
+    op.create_table(
+        "rollup_marks",
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("fk_rollup_marks_device_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", "hour", name=op.f("pk_rollup_marks")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_rollup_marks_hour"), "rollup_marks", ["hour"], unique=False)
     op.create_table(
         "service_states",
         sa.Column("device_id", sa.Text(), nullable=False),
