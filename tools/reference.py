@@ -77,6 +77,8 @@ ADVICE = {
     "sequence_reused": "Begin a new epoch.",
     "slug_taken": "Choose another slug, or use the workspace that is there.",
     "storage_full": "Make room on the server's disk. Nothing was changed.",
+    "storage_nearly_full": "Keep the parts that `refused` names, send the report without them, and "
+    "try with them after `Retry-After` seconds. On the server: `docs/guide/retention.md`.",
     "storage_unavailable": "Wait for `Retry-After` seconds, then try again. Nothing was changed.",
     "test_key_not_allowed": "Use a live key.",
     "no_external_id": "Make an install token for this device instead.",

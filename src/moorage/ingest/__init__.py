@@ -4,6 +4,7 @@ from moorage.ingest.checkins import CheckedIn, Checkin
 from moorage.ingest.kept import Kept
 from moorage.ingest.model import Incoming, Received, Report
 from moorage.ingest.queue import IngestLimits
+from moorage.ingest.room import Room
 from moorage.ingest.rules import Retention
 from moorage.ingest.service import Ingest
 
@@ -17,4 +18,5 @@ __all__ = [
     "Received",
     "Report",
     "Retention",
+    "Room",
 ]

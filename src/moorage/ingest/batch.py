@@ -20,16 +20,18 @@ from moorage.core import (
 from moorage.core.errors import DomainError, Kind
 from moorage.ingest.kept import Kept
 from moorage.ingest.model import CommandOut, Incoming, Received
+from moorage.ingest.room import Room
 from moorage.ingest.rules import Rows, facts_told, result_rows, stream_rows
 from moorage.storage import Tx
 
 Outcome: TypeAlias = Received | DomainError
 
 
-async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept) -> list[Outcome]:
+async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room) -> list[Outcome]:
     """Store what is new of a batch; return for each report its acknowledgement or refusal.
 
-    Nothing is acknowledged yet: the caller answers after the commit.
+    Nothing is acknowledged yet: the caller answers after the commit. A report that is refused for
+    want of room is a sign of life all the same.
     """
     # Asked again inside the transaction: a key may have been revoked since the request came in.
     standing = await keys.standing(tx, list({incoming.key_id for incoming in batch}))
@@ -38,8 +40,13 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept) -> list[Out
     ledger = await reports.open_ledger(tx, offers)
     rows = Rows()
     judged: dict[int, tuple[reports.Verdict, list[str]]] = {}
+    turned_away: dict[int, DomainError] = {}
     stored: list[Incoming] = []
     for incoming, offer in zip(admitted, offers, strict=True):
+        refusal = None if ledger.has(offer) else room.refusal(incoming.report)
+        if refusal is not None:
+            turned_away[id(incoming)] = refusal
+            continue
         verdict = ledger.judge(offer)
         notes: list[str] = []
         if isinstance(verdict, reports.Store):
@@ -50,21 +57,24 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept) -> list[Out
     await telemetry.append(tx, rows.samples)
     await logs.append(tx, rows.logs)
     await events.append(tx, rows.events)
-    heard = [i for i in admitted if not isinstance(judged[id(i)][0], _REFUSED)]
+    answered = [i for i in admitted if id(i) in judged and not _is_refused(judged[id(i)][0])]
+    heard = [i for i in admitted if id(i) in turned_away or not _is_refused(judged[id(i)][0])]
     await _record_present(tx, heard, stored)
-    await _record_running(tx, stored, kept)
-    device_ids = list({incoming.device.device_id for incoming in heard})
+    await _record_running(tx, stored, kept, room)
+    device_ids = list({incoming.device.device_id for incoming in answered})
     intervals = await devices.intervals(tx, device_ids)
     revisions = await config.current_revisions(tx, device_ids)
-    present = {i.device.device_id: i.device for i in heard if not i.report.backfill}
+    present = {i.device.device_id: i.device for i in answered if not i.report.backfill}
     waiting = await commands.take(tx, list(present.values()))
 
     async def outcome(incoming: Incoming) -> Outcome:
+        if id(incoming) in turned_away:
+            return turned_away[id(incoming)]
         found = judged.get(id(incoming))
         if found is None:
             return await locked_out(tx, incoming.key_digest)
         verdict, notes = found
-        if isinstance(verdict, _REFUSED):
+        if isinstance(verdict, reports.Fork | reports.Reused):
             return _refusal(verdict)
         device_id = incoming.device.device_id
         if device_id not in revisions:  # retired by another server while this batch was written
@@ -84,7 +94,8 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept) -> list[Out
     return [await outcome(incoming) for incoming in batch]
 
 
-_REFUSED = (reports.Fork, reports.Reused)
+def _is_refused(verdict: reports.Verdict) -> bool:
+    return isinstance(verdict, reports.Fork | reports.Reused)
 
 
 def _offer(incoming: Incoming) -> reports.Offer:
@@ -142,8 +153,11 @@ async def _record_present(tx: Tx, heard: Sequence[Incoming], stored: Sequence[In
     )
 
 
-async def _record_running(tx: Tx, stored: Sequence[Incoming], kept: Kept) -> None:
-    """Write what devices run and what came of commands. Backfill brings results only."""
+async def _record_running(tx: Tx, stored: Sequence[Incoming], kept: Kept, room: Room) -> None:
+    """Write what devices run and what came of commands. Backfill brings results only.
+
+    While there is no room, what streams do is noted, and their rates are not added to the record.
+    """
     states: dict[str, list[dict[str, Any]]] = {}
     running: dict[str, list[dict[str, Any]]] = {}
     rates: list[dict[str, Any]] = []
@@ -156,7 +170,7 @@ async def _record_running(tx: Tx, stored: Sequence[Incoming], kept: Kept) -> Non
         if report.streams is not None:
             retention = kept.of(incoming.device.workspace_id)
             states[device_id], added = stream_rows(incoming, tx.now, retention)
-            rates += added
+            rates += [] if room.full else added
         if report.services is not None:
             running[device_id] = [msgspec.structs.asdict(one) for one in report.services]
     if states:

@@ -12,6 +12,7 @@ from moorage.core import devices, environments, events, keys, telemetry
 from moorage.core.caller import DeviceRef
 from moorage.core.errors import DomainError
 from moorage.ingest.batch import locked_out
+from moorage.ingest.room import Room
 from moorage.kit.ids import new_row_id
 from moorage.storage import Tx
 
@@ -48,8 +49,11 @@ class CheckedIn:
 _Outcome: TypeAlias = CheckedIn | DomainError
 
 
-async def write_checkins(tx: Tx, batch: Sequence[Checkin]) -> list[_Outcome]:
-    """Store a batch; return for each what it is given, or its refusal, in their order."""
+async def write_checkins(tx: Tx, batch: Sequence[Checkin], room: Room) -> list[_Outcome]:
+    """Store a batch; return for each what it is given, or its refusal, in their order.
+
+    While there is no room a check-in counts, and its measures are let go.
+    """
     # Asked again inside the transaction: a key may have been revoked since the request came in.
     standing = await keys.standing(tx, list({checkin.key_id for checkin in batch}))
     admitted = [checkin for checkin in batch if checkin.key_id in standing]
@@ -67,7 +71,7 @@ async def write_checkins(tx: Tx, batch: Sequence[Checkin]) -> list[_Outcome]:
             for device_id, checkin in latest.items()
         ],
     )
-    samples = [_sample(checkin, tx) for checkin in admitted if checkin.measures]
+    samples = [_sample(checkin, tx) for checkin in admitted if checkin.measures and not room.full]
     if samples:
         await telemetry.append(tx, samples)
     for _, checkin in sorted(latest.items()):

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from moorage.core.errors import DomainError
 from moorage.ingest.batch import Outcome, write_batch
 from moorage.ingest.checkins import CheckedIn, Checkin, write_checkins
 from moorage.ingest.kept import Kept
 from moorage.ingest.model import Incoming, Received
 from moorage.ingest.queue import Batches, IngestLimits, Weight
+from moorage.ingest.room import Room
 from moorage.ingest.rules import Retention
 from moorage.storage import Database, Tx
 
@@ -23,15 +25,21 @@ class Ingest:
         """Keep the parts; nothing runs before ``start``."""
         kept = retention if isinstance(retention, Kept) else Kept(retention)
         bounds = limits or IngestLimits()
+        self.room = Room()
 
         async def write_reports(tx: Tx, batch: Sequence[Incoming]) -> Sequence[Outcome]:
-            return await write_batch(tx, batch, kept)
+            return await write_batch(tx, batch, kept, self.room)
+
+        async def write_signs_of_life(
+            tx: Tx, batch: Sequence[Checkin]
+        ) -> Sequence[CheckedIn | DomainError]:
+            return await write_checkins(tx, batch, self.room)
 
         self._reports: Batches[Incoming, Received] = Batches(
             db, write_reports, weigh=_weight_of, limits=bounds
         )
         self._checkins: Batches[Checkin, CheckedIn] = Batches(
-            db, write_checkins, weigh=lambda _: _CHECKIN, limits=bounds
+            db, write_signs_of_life, weigh=lambda _: _CHECKIN, limits=bounds
         )
 
     @property

@@ -21,9 +21,11 @@ from moorage.server.environments import environments_of
 from moorage.server.front import Below, FrontDoor
 from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
+from moorage.server.room import RoomWatch
 from moorage.server.settings import Settings
 from moorage.server.virtual import VirtualFleet
 from moorage.storage import Database, StorageError, alive, relayed
+from moorage.storage.sizes import Limits
 
 _READY_WITHIN_S = 2.0
 
@@ -108,7 +110,8 @@ class App:
                 environments=environments,
                 pin=tls.pin_of(settings),
             )
-            jobs = Jobs(db, kept)
+            watch = RoomWatch(db, ingest.room, Limits(**settings.storage.model_dump()))
+            jobs = Jobs(db, kept, watch)
 
             def warnings() -> list[str]:
                 return [environments.warning] if environments and environments.warning else []
@@ -116,7 +119,7 @@ class App:
             self._front = self._wire(services, warnings)
             ending = asyncio.create_task(self._end_waits(db), name="end-waits")
             virtual = VirtualFleet(db, self._front)
-            await jobs.cover()
+            await jobs.prepare()
             ingest.start()
             jobs.start()
             virtual.start()

@@ -11,6 +11,7 @@ from moorage.ingest import Kept, Retention
 from moorage.server.clearing import Clearing
 from moorage.server.rolling import EVERY as ROLL_EVERY
 from moorage.server.rolling import Rolling
+from moorage.server.room import RoomWatch
 from moorage.storage import Database, StorageError, alive, claims
 
 _log = structlog.get_logger("moorage.jobs")
@@ -22,8 +23,11 @@ _LOOK_EVERY_S = 60.0
 class Jobs:
     """The loop; every server runs it, claims decide who acts."""
 
-    def __init__(self, db: Database, retention: Retention | Kept) -> None:
+    def __init__(
+        self, db: Database, retention: Retention | Kept, watch: RoomWatch | None = None
+    ) -> None:
         """Keep the parts."""
+        self._watch = watch
         self._db = db
         self._kept = retention if isinstance(retention, Kept) else Kept(retention)
         self._clearing = Clearing(db, self._kept)
@@ -42,6 +46,10 @@ class Jobs:
                 self._forever(self._rolling.run_if_due, ROLL_EVERY.total_seconds()), name="rollups"
             ),
         ]
+
+        if self._watch is not None:
+            looking = self._forever(self._watch.look, self._watch.every_s)
+            self._tasks.append(asyncio.create_task(looking, name="room"))
 
     async def stop(self) -> None:
         """End, after the step that runs."""
@@ -85,8 +93,14 @@ class Jobs:
         await self._rolling.run()  # samples that are not summed up yet are not cleared out
         await self._clearing.run()
 
+    async def prepare(self) -> None:
+        """Do what comes before any row is taken in: a place for it, and whether there is room."""
+        await self.cover()
+        if self._watch is not None:
+            await self._watch.look()
+
     async def cover(self) -> None:
-        """Make the partitions that rows may need soon; called before any row is taken in.
+        """Make the partitions that rows may need soon.
 
         What cannot be made now is tried again every minute; until then its rows are refused.
         """

@@ -61,6 +61,25 @@ class IngestSettings(BaseModel):
     )
 
 
+class StorageSettings(BaseModel):
+    """How large the database may become."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget_bytes: int | None = Field(
+        default=None,
+        ge=16 * 1024 * 1024,
+        description="bytes the database may take up; from 95 % on telemetry and logs are refused, "
+        "until it is below 90 %",
+    )
+    least_free_bytes: int = Field(
+        default=1024**3,
+        ge=16 * 1024 * 1024,
+        description="bytes to leave free on the disk of an SQLite database (at most 5 % of it are "
+        "asked for); with less, telemetry and logs are refused",
+    )
+
+
 _HOST_AND_PORT = r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"
 _PRINTABLE = re.compile(r"[!-~]{1,512}")
 
@@ -231,6 +250,9 @@ class Settings(BaseSettings):
     )
     ingest: IngestSettings = Field(
         default_factory=IngestSettings, description="Bounds of the report queue."
+    )
+    storage: StorageSettings = Field(
+        default_factory=StorageSettings, description="How large the database may become."
     )
 
     portainer: PortainerSettings | None = Field(

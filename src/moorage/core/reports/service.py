@@ -44,6 +44,12 @@ class Ledger:
     _forked: dict[str, tuple[Offer, Fork]] = field(default_factory=dict)
     _alternated: dict[str, Offer] = field(default_factory=dict)
 
+    def has(self, offer: Offer) -> bool:
+        """Whether this very report is stored already; notes nothing."""
+        device_id = offer.device.device_id
+        known = (self._links.get((device_id, of(offer))) for of in (rules.ledger_id, rules.link_id))
+        return any(link is not None and link.digest == offer.digest for link in known)
+
     def judge(self, offer: Offer) -> Verdict:
         """Decide on one report and note what follows; nothing is written before ``save``."""
         device_id = offer.device.device_id
