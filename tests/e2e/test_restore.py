@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from e2e.fleet import Fleet, until
+from support.engines import on_sqlite
 from support.places import empty_place
 from support.prestarted import prestarted
 from support.server import ServerProcess
@@ -125,6 +126,7 @@ def test_what_was_acknowledged_after_the_backup_arrives_again_and_once(moved):
     assert fleet.device(device_id)["clone_suspected_at"] is None
 
 
+@on_sqlite
 def test_an_agent_that_let_go_of_some_since_goes_on_in_a_new_epoch_and_doubles_nothing(moved):
     fleet = moved.fleet
     agent, device_id = fleet.agent()

@@ -18,7 +18,7 @@ from moorage.server.opening import SetupError, open_for
 from moorage.server.restore import restore
 from moorage.storage import NewerDatabase, StorageError, archive
 from support.devices import enrolled, rfc3339, send_until_acknowledged
-from support.engines import on_sqlite
+from support.engines import on_postgresql, on_sqlite
 from support.places import contents, empty_place, tables_in
 
 PASSPHRASE = "correct horse battery staple"
@@ -269,6 +269,19 @@ async def test_the_log_of_an_earlier_database_is_not_taken_for_the_restored_ones
         (other.data / "db" / "moorage.db-wal").write_bytes(b"pages of another file")
         with pytest.raises(SetupError, match="move the folder"):
             await restore(other, file, passphrase=None)
+
+
+@on_postgresql
+async def test_a_day_that_was_cut_off_and_not_dropped_yet_is_left_out(
+    running, settings, place, tmp_path
+):
+    async with running.db.write() as tx:
+        await tx.run(sa.text("CREATE TABLE log_lines_20200101 (LIKE log_lines)"))
+    made = await backup(settings, tmp_path / "copy", passphrase=None)
+    names = {part.table.name for part in made.manifest.tables}
+    assert "log_lines" in names
+    assert not [name for name in names if name.startswith("log_lines_")]
+    await restore(place, tmp_path / "copy", passphrase=None)
 
 
 @on_sqlite

@@ -105,14 +105,33 @@ def admin_key(
 
 @app.command()
 def migrate(
+    backup: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the backup made before (SQLite: a copy beside the database; PostgreSQL: "
+            "in backups/ of the data folder).",
+            show_default=False,
+        ),
+    ] = None,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Make no backup before.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look whether something stands in the way.")
+    ] = False,
     data: _Data = None,
     database: _Database = None,
     config: _Config = None,
 ) -> None:
-    """Bring the database to this release's schema."""
+    """Bring the database to this release's schema, after a backup. Ends whole or not at all."""
     from moorage.cli import server_side
 
-    server_side.migrate(config, data=data, database=database)
+    server_side.migrate(
+        config,
+        backup=not no_backup,
+        target=backup,
+        only_look=check,
+        data=data,
+        database=database,
+    )
 
 
 @app.command()

@@ -17,11 +17,11 @@ from moorage.core.errors import DomainError
 from moorage.server import reference as reference_page
 from moorage.server.doctor import Outcome, examine
 from moorage.server.logs import configure_logs, redact
-from moorage.server.opening import SetupError, bring_up_to_date, open_for, opened
+from moorage.server.opening import SetupError, opened
 from moorage.server.run import serve as run_server
 from moorage.server.settings import Settings, load_settings
+from moorage.server.upgrade import upgrade
 from moorage.storage import StorageError
-from moorage.storage.migrate import current_version, newest_version
 
 _WORDS = {Outcome.OK: "ok  ", Outcome.WARNING: "warn", Outcome.ERROR: "FAIL"}
 
@@ -116,22 +116,30 @@ def admin_key(config: Path | None, *, as_json: bool, **options: Any) -> None:
     typer.echo(json.dumps({"admin_key": text}) if as_json else f"admin key  {text}")
 
 
-def migrate(config: Path | None, **options: Any) -> None:
-    """Bring the database up to date."""
+def migrate(
+    config: Path | None,
+    *,
+    backup: bool,
+    target: Path | None,
+    only_look: bool,
+    **options: Any,
+) -> None:
+    """Bring the database up to date, or look whether that would go well."""
+    if target is not None and not backup:
+        fail("--backup names the file of a backup, --no-backup makes none; give one of them")
     chosen = chosen_settings(config, **options)
-    configure_logs("info", "text")
-
-    async def work() -> str:
-        db = open_for(chosen)
-        try:
-            before = await current_version(db)
-            await bring_up_to_date(db, by_itself=True)
-        finally:
-            await db.close()
-        return f"schema version {before or 'none'} -> {newest_version()}"
-
+    configure_logs("warning", "text")
     with plain_errors():
-        typer.echo(asyncio.run(work()))
+        done = asyncio.run(upgrade(chosen, backup=backup, target=target, only_look=only_look))
+    typer.echo(f"schema version {done.before or 'none'} -> {done.after}")
+    if done.before in {None, done.after}:
+        return
+    if not done.done:
+        typer.echo("Nothing stands in the way, and nothing was changed.")
+    elif done.backup is None:
+        typer.echo("No backup was made before, as asked.")
+    else:
+        typer.echo(f"What was there before is in {done.backup}")
 
 
 def settings(config: Path | None, *, reference: bool, **options: Any) -> None:

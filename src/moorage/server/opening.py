@@ -11,6 +11,7 @@ from moorage.server.keyring import Keyring, KeysMissing, open_keyring
 from moorage.server.settings import Settings
 from moorage.storage import PostgresDatabase, SQLiteDatabase, Vault, identity, open_database
 from moorage.storage.migrate import check_version, current_version, migrate, newest_version
+from moorage.storage.preflight import problems
 
 _log = structlog.get_logger("moorage.server")
 
@@ -76,6 +77,10 @@ async def bring_up_to_date(db: SQLiteDatabase | PostgresDatabase, *, by_itself: 
             f"the database has schema version {version}, this release needs {newest_version()}; "
             "run 'moorage migrate' with the same settings, then start the server"
         )
+    if version is not None:
+        found = await problems(db, db.path.parent if isinstance(db, SQLiteDatabase) else None)
+        if found:
+            raise SetupError("the database cannot be brought up to date: " + ". ".join(found))
     copy = await migrate(db)
     _log.info(
         "database_migrated", version=newest_version(), copy=None if copy is None else str(copy)

@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from moorage.storage.archive.snapshot import copy_sqlite
+from moorage.storage.archive.file import partial, put_in_place
+from moorage.storage.archive.snapshot import check_whole, copy_sqlite
 from moorage.storage.database import PostgresDatabase, SQLiteDatabase, sqlite_engine
 from moorage.storage.errors import NewerDatabase, StorageUnavailable, Unfinished
 
@@ -88,22 +89,32 @@ def check_known(version: str) -> None:
         ) from None
 
 
-async def migrate(db: SQLiteDatabase | PostgresDatabase) -> Path | None:
+async def migrate(db: SQLiteDatabase | PostgresDatabase, *, copy: bool = True) -> Path | None:
     """Bring the database to this release's version; return the copy made of an SQLite file, if any.
+
+    ``copy``: make one of an older file. All steps are one transaction: whoever is killed has
+    changed nothing, and does it again.
 
     Raises:
         NewerDatabase: it was migrated by a newer release.
+        StorageError: the copy cannot be made, or the file is damaged.
 
     """
     if await check_version(db):
         return None
-    copy = None
-    if isinstance(db, SQLiteDatabase):
-        version = await current_version(db)
-        if version is not None:
-            copy = _copy_file(db.path, version)
-    await _with_connection(db, upgrade)
-    return copy
+
+    def work(connection: sa.Connection) -> Path | None:
+        version = _version(connection)
+        if version == newest_version():
+            return None  # another server did it while this one waited for the lock
+        made = None
+        if copy and version is not None and isinstance(db, SQLiteDatabase):
+            made = _copy_file(db.path, version)
+        upgrade(connection)
+        return made
+
+    made: Path | None = await _with_connection(db, work)
+    return made
 
 
 def upgrade(connection: sa.Connection, version: str = "head") -> None:
@@ -114,7 +125,10 @@ def upgrade(connection: sa.Connection, version: str = "head") -> None:
 def _copy_file(path: Path, version: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = path.with_name(f"{path.name}.before-migration-from-{version}-{stamp}")
-    copy_sqlite(path, target)
+    with partial(target) as file:
+        copy_sqlite(path, file)
+        check_whole(file)
+        put_in_place(file, target)
     return target
 
 

@@ -28,6 +28,19 @@ def copy_sqlite(source: Path, target: Path) -> None:
         raise ArchiveError(f"{source} cannot be copied to {target}: {error}") from None
 
 
+def check_whole(file: Path) -> None:
+    """Look through a copy. Raises ArchiveError when its pages do not hold together."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as copied:
+        try:
+            said = copied.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            said = str(error)
+    if said != "ok":
+        raise ArchiveError(
+            f"the database is damaged ({said}); restore a backup from before, nothing was changed"
+        )
+
+
 @asynccontextmanager
 async def one_moment(db: SQLiteDatabase | PostgresDatabase, room: Path) -> AsyncIterator[Tx]:
     """Yield a transaction that sees one moment of the database.

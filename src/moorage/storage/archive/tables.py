@@ -26,6 +26,11 @@ _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "text": sa.Text(),
     "bytes": sa.LargeBinary(),
 }
+_PARTS = (
+    "SELECT c.relname FROM pg_class c WHERE c.relispartition OR c.relkind = 'r' AND EXISTS ("
+    "SELECT 1 FROM pg_class p WHERE p.relkind = 'p' "
+    "AND c.relname ~ ('^' || p.relname || '_(before_)?[0-9]{8}$'))"
+)
 _ROWS_AT_ONCE = 500
 _CHECKSUM_BYTES = 16
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,11 +69,13 @@ def tables_of(connection: sa.Connection) -> list[Table]:
 
 
 def _partitions(connection: sa.Connection) -> frozenset[str]:
-    """Parts of a partitioned table: their rows are the whole table's."""
+    """Parts of a partitioned table, whose rows are the whole table's, and what was cut off it.
+
+    A day that was detached and not dropped yet is past its time, and no table of the schema.
+    """
     if connection.dialect.name != "postgresql":
         return frozenset()
-    rows = connection.exec_driver_sql("SELECT relname FROM pg_class WHERE relispartition")
-    return frozenset(row.relname for row in rows)
+    return frozenset(row.relname for row in connection.exec_driver_sql(_PARTS))
 
 
 def _described(table: sa.Table) -> Table:
