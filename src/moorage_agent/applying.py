@@ -8,7 +8,6 @@ the last good one, never between them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from moorage_agent.applying_state import (
@@ -42,6 +41,7 @@ from moorage_agent.applying_state import (
 )
 from moorage_agent.messages import Note
 from moorage_agent.reconciling import Decision, is_right, onward
+from moorage_agent.records import replace
 from moorage_agent.units import Unit
 from moorage_agent.verdicts import PREPARE_WITHIN_S, fail, in_force, take, units_in, verdict
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple, Union
 
 from moorage_agent.messages import Config, Note
+from moorage_agent.records import dataclass, field
 from moorage_agent.units import Unit
 
 # How a unit can be seen. Restarting: its driver brings it back by itself. Stopped: nobody does.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import platform
 import queue
 import random
@@ -21,6 +20,7 @@ from moorage_agent import (
     keytext,
     local,
     messages,
+    records,
     step,
     update_trial,
 )
@@ -153,7 +153,7 @@ class Agent:
         With ``once`` until a report got through and all that its answer asked for is answered, or
         until that failed.
         """
-        self._state = dataclasses.replace(self._state, asks=not once)
+        self._state = records.replace(self._state, asks=not once)
         self._lanes.start()
         self._begin()
         try:

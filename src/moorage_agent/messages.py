@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+
+from moorage_agent.records import dataclass
 
 LIVE = "live"
 BACKFILL = "backfill"

@@ -5,7 +5,6 @@ And what they would meet: drivers look, nothing is changed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from moorage_agent import applying, units
@@ -27,6 +26,7 @@ from moorage_agent.applying_state import (
 )
 from moorage_agent.drivers import Driver, Outlook
 from moorage_agent.messages import Config
+from moorage_agent.records import replace
 from moorage_agent.units import DOCKER, PROCESS, Unit
 
 # Each effect of a document is followed by at most this many that come of it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import List, Tuple
 
 from moorage_agent import units
@@ -23,6 +22,7 @@ from moorage_agent.applying_state import (
     State,
     StopStream,
 )
+from moorage_agent.records import replace
 from moorage_agent.units import Unit
 
 # How long services may take to be healthy, unless they are to be watched for longer.

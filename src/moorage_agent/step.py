@@ -6,7 +6,6 @@ what came of them back as messages. Seconds are those of the steady clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from moorage_agent import applying, applying_state
@@ -43,6 +42,7 @@ from moorage_agent.messages import (
     Unacceptable,
     Wait,
 )
+from moorage_agent.records import dataclass, field, replace
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0

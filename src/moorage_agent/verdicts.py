@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Dict, FrozenSet, Optional, Tuple
 
 from moorage_agent import units
@@ -22,6 +21,7 @@ from moorage_agent.applying_state import (
 )
 from moorage_agent.messages import Note
 from moorage_agent.reconciling import Decision, is_right
+from moorage_agent.records import replace
 from moorage_agent.units import Unit
 
 # How long what is needed may take to come while the network fails, and services to be healthy.

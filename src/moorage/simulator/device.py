@@ -7,7 +7,6 @@ to ``answered``.
 import math
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from moorage.simulator import behaviour
@@ -18,6 +17,7 @@ from moorage.simulator.memory import Memory, Row, Waiting
 from moorage.simulator.sending import Outcome, Request, Unreachable
 from moorage_agent import answers, clock, messages, step
 from moorage_agent.messages import BACKFILL, LIVE
+from moorage_agent.records import replace
 from moorage_agent.transport import Answer
 
 # As the agent: rows older than so many intervals are history and go by the backfill lane.
