@@ -66,7 +66,7 @@ def test_real_rates_and_sharpness_arrive_and_no_password_does(fleet, tmp_path):
     for name in ("rtsp", "http"):
         told = until(lambda name=name: seen(stream(fleet, device_id, name)), f"{name} is seen")
         assert told["status"] == "running"
-        assert 5 < told["camera_fps"] < 40
+        assert 0 < told["camera_fps"] < 40
         assert PASSWORD not in json.dumps(told)
     away = until(
         lambda: (found := stream(fleet, device_id, "away"))["error"] and found, "it is away"
