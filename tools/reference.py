@@ -75,6 +75,7 @@ ADVICE = {
     "report_not_storable": "Set the report aside and send its sequence emptied.",
     "revision_changed": "Read the config again, repeat the change on it.",
     "sequence_reused": "Begin a new epoch.",
+    "servers_not_signed": "Make the list on the server: `moorage servers sign URL...`.",
     "slug_taken": "Choose another slug, or use the workspace that is there.",
     "storage_full": "Make room on the server's disk. Nothing was changed.",
     "storage_nearly_full": "Keep the parts that `refused` names, send the report without them, and "

@@ -338,6 +338,7 @@ def _agent(  # noqa: PLR0913 - what an agent is made of
         transport=_transport(store, server, trust).twin,
         why_no_restart=restart.why_not,
         app=app,
+        reach=lambda other, known_by: _transport(store, other, known_by),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.stop())

@@ -31,6 +31,7 @@ class Lanes:
         self._store = store
         self._boot_id = boot_id
         self._on_other_identity = on_other_identity
+        self._transport = transport
         self._senders = {lane: Sender(lane, transport(), inbox) for lane in messages.LANES}
         self._identity = self._stored()
         # The report that each lane sent last.
@@ -45,6 +46,17 @@ class Lanes:
         """Have each sender end after the request it is at."""
         for sender in self._senders.values():
             sender.end()
+
+    def new_transport(self) -> Transport:
+        """Return another way to the server, for another thread."""
+        return self._transport()
+
+    def use(self, transport: Callable[[], Transport]) -> None:
+        """Reach the server by another way from here on, which the store says by now."""
+        self._transport = transport
+        self._identity = self._stored()
+        for sender in self._senders.values():
+            sender.use(transport())
 
     def local_address(self) -> Optional[str]:
         """Return this machine's address on the way to the server, once it is known."""

@@ -24,15 +24,16 @@ from moorage_agent import (
     step,
     update_trial,
 )
-from moorage_agent import enrol as enrolling
 from moorage_agent.applier import Applier
 from moorage_agent.commands import Runner
 from moorage_agent.installed import App
+from moorage_agent.joining import Joiner
 from moorage_agent.keeping import Keeper
 from moorage_agent.lanes import Lanes
 from moorage_agent.later import Device, Finished, Later
 from moorage_agent.logs import Collector, log, set_level
 from moorage_agent.messages import BACKFILL, CONTROL, LIVE
+from moorage_agent.moving import Reach, transport_to
 from moorage_agent.reporter import Reporter
 from moorage_agent.sender import Request
 from moorage_agent.store import Store, Waiting
@@ -65,11 +66,13 @@ class Agent:
         transport: Callable[[], Transport],
         why_no_restart: Callable[[], Optional[str]] = lambda: None,
         app: Optional[App] = None,
+        reach: Reach = transport_to,
     ) -> None:
         """Keep the parts.
 
         ``transport`` makes one connection holder for each lane; ``why_no_restart`` says what stands
         against starting this process anew, which is its owner's part, as is trying another ``app``.
+        ``reach`` makes a connection holder to another address of the server.
         """
         self._store = store
         self._collector = collector
@@ -91,13 +94,13 @@ class Agent:
         self._reporter = Reporter(store, folder, self._applier, boot_id=boot_id)
         self._keeper = Keeper(store, self._on_disk_failure)
         self._allowance = allowance.by_environment()
-        self._upkeep = Upkeep(store, app, transport, self._inbox.put)
+        self._upkeep = Upkeep(store, app, self._lanes, reach, self._inbox.put)
         device = Device(
             folder,
             self._streams,
             drivers,
             state=lambda: self._state.config,
-            transport=transport,
+            transport=self._lanes.new_transport,
             key=lambda: store.get("key"),
             deliver=self._inbox.put,
             reboot_command=local.reboot_command(),
@@ -110,7 +113,7 @@ class Agent:
             later=Later(device),
             why_no_restart=why_no_restart,
         )
-        self._proposed_key = ""
+        self._joiner = Joiner(store, self._lanes, self._on_other_identity)
         self._urgent = False
         self._tidied_at: Optional[float] = None
         self._stopping = False
@@ -378,20 +381,10 @@ class Agent:
         self._lanes.request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
 
     def _enrol(self, effect: messages.Enrol, _now: clock.Instant) -> None:
-        pending = enrolling.pending(self._store)
-        if pending is not None:
-            self._proposed_key, body = enrolling.request(self._store, pending.token)
-            self._lanes.request(CONTROL, Request("POST", "/v1/enroll", body, {}, effect))
+        self._joiner.ask(effect)
 
     def _join(self, effect: messages.Join, _now: clock.Instant) -> None:
-        pending = enrolling.pending(self._store)
-        if pending is None:
-            self._on_other_identity()
-        if pending is None or not self._lanes.is_same_identity():
-            return
-        enrolling.remember(self._store, effect.told, pending, self._proposed_key)
-        self._lanes.joined()
-        self._urgent = True
+        self._urgent |= self._joiner.join(effect)
 
     def _honour_config(self) -> None:
         document = self._store.configs.document()

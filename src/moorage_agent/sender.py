@@ -40,6 +40,10 @@ class Sender(threading.Thread):
         """Have a request sent."""
         self._jobs.put(request)
 
+    def use(self, transport: Transport) -> None:
+        """Have what follows go by another way."""
+        self._jobs.put(transport)
+
     def end(self) -> None:
         """Have the thread end after the request it is at."""
         self._jobs.put(None)
@@ -57,6 +61,11 @@ class Sender(threading.Thread):
             if job is None:
                 self._transport.close()
                 return
+            if isinstance(job, Transport):
+                self._transport.close()
+                self._transport = job
+                job.find_local_address()
+                continue
             outcome: Union[Answer, Unreachable]
             try:
                 outcome = self._transport.request(job.method, job.path, job.body, job.headers)

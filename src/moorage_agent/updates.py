@@ -10,10 +10,10 @@ import logging
 import os
 import random
 import threading
-import uuid
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from moorage_agent import __version__, clock, installed, server_keys, update_fetch, update_trial
+from moorage_agent import __version__, installed, server_keys, update_fetch, update_trial
+from moorage_agent.happenings import happened
 from moorage_agent.installed import App
 from moorage_agent.logs import log
 from moorage_agent.messages import Command
@@ -195,7 +195,7 @@ def settle(store: Store, app: Optional[App]) -> None:
     about = {"from": str(record.get("from")), "to": str(record.get("to"))}
     if app is not None and app.sha256 == record.get("sha256"):
         outcome = Outcome({**about, "updated": True})
-        row = _row("agent.updated", "the agent runs %(to)s, after %(from)s" % about, about)
+        row = happened("agent.updated", "the agent runs %(to)s, after %(from)s" % about, about)
         log.info("updated: agent %(to)s, after %(from)s", about)
     else:
         reason = str(record.get("reason") or "it was interrupted before it had proved itself")
@@ -236,18 +236,7 @@ def _json(text: Optional[str]) -> Any:
 
 def _failed_row(about: Optional[Dict[str, str]], reason: str) -> Row:
     told = {**(about or {"from": __version__}), "reason": reason}
-    return _row("agent.update_failed", "the agent was not updated: %s" % reason, told)
-
-
-def _row(event: str, description: str, metadata: Dict[str, Any]) -> Row:
-    row = {
-        "id": str(uuid.uuid4()),
-        "event": event,
-        "entity_type": "device",
-        "description": description,
-        "metadata": metadata,
-    }
-    return ("events", clock.now(), row)
+    return happened("agent.update_failed", "the agent was not updated: %s" % reason, told)
 
 
 def _spread() -> float:

@@ -1,17 +1,17 @@
-"""What the agent does about itself beside its work, for the loop: newer agents."""
+"""What the agent does about itself: newer agents, and its server's addresses. For the loop."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional
 
-from moorage_agent import updates
+from moorage_agent import moving, updates
 from moorage_agent.installed import App
+from moorage_agent.lanes import Lanes
 from moorage_agent.later import Finished
 from moorage_agent.store import Store
-from moorage_agent.transport import Transport
 
-MESSAGES = updates.MESSAGES
+MESSAGES = (*updates.MESSAGES, *moving.MESSAGES)
 
 
 class Upkeep:
@@ -21,20 +21,27 @@ class Upkeep:
         self,
         store: Store,
         app: Optional[App],
-        transport: Callable[[], Transport],
+        lanes: Lanes,
+        reach: moving.Reach,
         deliver: Callable[[Any], None],
     ) -> None:
-        """``app``: the file that runs; ``deliver`` takes messages, from any thread."""
-        self.updater = updates.Updater(store, app, transport, deliver)
+        """``app``: the file that runs; ``reach`` makes a transport to another address.
+
+        ``deliver`` takes messages, from any thread.
+        """
+        self.updater = updates.Updater(store, app, lanes.new_transport, deliver)
+        self._mover = moving.Mover(store, lanes, reach, deliver)
         self._arrived: Deque[Any] = deque()
 
     def honour(self, settings: Dict[str, Any], now: float) -> None:
         """Take in the agent's own part of a config that is in force."""
         self.updater.honour(settings, now)
+        self._mover.honour(settings)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
         self.updater.tick(now)
+        self._mover.tick(now)
 
     def take(self, message: Any) -> None:
         """Take in one of MESSAGES, to be heeded by ``go_on``."""
@@ -49,7 +56,11 @@ class Upkeep:
         """
         finished: List[Finished] = []
         while self._arrived:
-            ended = self.updater.take(self._arrived[0])
+            message, ended = self._arrived[0], None
+            if isinstance(message, moving.MESSAGES):
+                self._mover.take(message)
+            else:
+                ended = self.updater.take(message)
             self._arrived.popleft()
             if ended is not None:
                 finished.append(Finished(ended.command, ended.outcome))

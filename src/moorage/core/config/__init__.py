@@ -12,6 +12,7 @@ from moorage.core.config.model import (
     RevisionEntry,
 )
 from moorage.core.config.rules import BASE_DEFAULT, applied_state, digest_of, masked, merge
+from moorage.core.config.servers import Address, sign_servers
 from moorage.core.config.service import (
     FIRST_REVISION,
     change,
@@ -36,6 +37,7 @@ from moorage.core.config.service import (
 __all__ = [
     "BASE_DEFAULT",
     "FIRST_REVISION",
+    "Address",
     "Applied",
     "AppliedRow",
     "AppliedState",
@@ -65,5 +67,6 @@ __all__ = [
     "roll_back",
     "services_of",
     "set_default",
+    "sign_servers",
     "streams_of",
 ]

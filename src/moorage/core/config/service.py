@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from moorage.core import audit, devices, events
 from moorage.core.caller import Caller, DeviceRef, Scope
-from moorage.core.config import rules, store
+from moorage.core.config import rules, servers, store
 from moorage.core.config.model import (
     AppliedRow,
     AppliedState,
@@ -130,7 +130,7 @@ async def proposed(tx: Tx, caller: Caller, device: DeviceRef, patch: Document) -
     _, now = await _desired(tx, device)
     own = Layer(rules.DEVICE_LAYER, rules.merge_patch(now.own, patch))
     merged = rules.merge([*now.lower, own])
-    rules.check_document(merged.document)
+    await servers.check_document(tx, merged.document)
     return merged.document
 
 
@@ -222,7 +222,7 @@ async def _append(  # noqa: PLR0913 - the parts of a revision
 ) -> _Appended:
     """Append a revision. ``was_s``: the interval that the device is known to have been assigned."""
     merged = rules.merge([*lower, Layer(rules.DEVICE_LAYER, own)])
-    rules.check_document(merged.document)
+    await servers.check_document(tx, merged.document)
     changed = rules.changed_pointers(before, merged.document)
     values: dict[str, Any] = {
         "device_id": device.device_id,
@@ -275,7 +275,7 @@ async def set_default(
             "the default config was changed since it was read; read it again and repeat the change",
         )
     layer = Layer(rules.WORKSPACE_LAYER, patch)
-    rules.check_document(rules.merge([_base(), layer]).document)
+    await servers.check_document(tx, rules.merge([_base(), layer]).document)
     await store.set_layer(tx, caller.workspace_id, layer, _WORKSPACE_POSITION)
     changed = rules.changed_pointers(now.patch, patch)
     await audit.record(
