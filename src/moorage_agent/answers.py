@@ -11,6 +11,9 @@ IsNew = Callable[[messages.Command], bool]
 
 # No place any report can have: whatever we hold does not begin with it.
 _NOWHERE = -1
+# What a server may be out of room for, and when to try again if it does not say.
+_ADD_UP = ("telemetry", "logs")
+_NO_ROOM_S, _MOST_NO_ROOM_S = 60.0, 3600.0
 # What is more comes again with the next answer.
 _MOST_COMMANDS = 100
 _LONGEST_NAME = 128
@@ -121,12 +124,21 @@ def _refusal(answer: Answer, *, lane: str, now: float, luck: float) -> messages.
         return messages.Forked(
             lane, now, _sequence(body.get("sequence")), str(body.get("chain", ""))
         )
+    elif status == 507 and _refused(body):
+        pause = answer.retry_after_s
+        pause = _NO_ROOM_S if pause is None else min(max(pause, 1.0), _MOST_NO_ROOM_S)
+        return messages.NoRoom(lane, now, _refused(body), pause)
     # A proxy in front of the server has its own limit of size, and nothing else changes it.
     elif status == 413 or (status == 422 and code is not None):
         detail = keytext.redacted(answer.explained())
         return messages.Unacceptable(lane, now, status, detail)
     reason = keytext.redacted(answer.explained())
     return messages.Failed(lane, now, reason, luck, answer.retry_after_s)
+
+
+def _refused(body: Dict[str, Any]) -> Tuple[str, ...]:
+    given = body.get("refused")
+    return tuple(part for part in _ADD_UP if isinstance(given, list) and part in given)
 
 
 def _positive(value: Any) -> Optional[float]:

@@ -130,6 +130,7 @@ class Agent:
             messages.Settle: self._settle,
             messages.ResolveFork: self._keeper.resolve_fork,
             messages.SetAside: self._set_aside,
+            messages.PutBack: self._put_back,
             messages.Run: self._run,
             messages.Wait: self._wait,
             messages.Fetch: self._fetch,
@@ -331,6 +332,7 @@ class Agent:
             now,
             past_before=self._past_before(now),
             address=self._lanes.local_address(),
+            bare=effect.bare,
         )
         if lane == LIVE:
             self._urgent = self._reporter.left_behind  # what had to stay behind follows at once
@@ -392,6 +394,9 @@ class Agent:
             set_level(self._collector, config.level_of(document))
             self._journal.want(journal.wanted(document["config"]))
             self._upkeep.honour(document["config"], clock.now().steady)
+
+    def _put_back(self, effect: messages.PutBack, _now: clock.Instant) -> None:
+        self._store.put_back(self._lanes.under_way[effect.lane], effect.parts)
 
     def _set_aside(self, effect: messages.SetAside, now: clock.Instant) -> None:
         self._keeper.set_aside(self._lanes.under_way[effect.lane], effect, now)

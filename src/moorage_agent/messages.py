@@ -152,6 +152,19 @@ class Unacceptable:
 
 
 @dataclass(frozen=True)
+class NoRoom:
+    """The server has no room for these parts of a report; for the rest of it it has.
+
+    ``again_after_s``: when to try with them again.
+    """
+
+    lane: str
+    now: float
+    parts: Tuple[str, ...]
+    again_after_s: float
+
+
+@dataclass(frozen=True)
 class Retired:
     """410: the device was deleted. The one thing that ends an agent."""
 
@@ -175,6 +188,7 @@ Message = Union[
     KeyRefused,
     Forked,
     Unacceptable,
+    NoRoom,
     Retired,
     Superseded,
 ]
@@ -189,9 +203,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Compose:
-    """Make the next report of a lane from what is kept, durably, then send it."""
+    """Make the next report of a lane from what is kept, durably, then send it.
+
+    ``bare``: without telemetry and logs, for which the server has no room.
+    """
 
     lane: str
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,6 +242,14 @@ class SetAside:
     lane: str
     status: int
     detail: str
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """Keep these parts of the report under way for later, and put the rest of it in its place."""
+
+    lane: str
+    parts: Tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -285,6 +311,7 @@ Effect = Union[
     Settle,
     ResolveFork,
     SetAside,
+    PutBack,
     Run,
     Wait,
     Fetch,

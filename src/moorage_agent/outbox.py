@@ -144,12 +144,13 @@ class Outbox:
         return bool(row[0])
 
     def take(
-        self, at: clock.Instant, *, past_before: float, past: bool
+        self, at: clock.Instant, *, past_before: float, past: bool, only: Optional[str] = None
     ) -> Dict[str, List[Dict[str, Any]]]:
         """Take out what fits into one report; part of a transaction.
 
         With ``past`` what was kept before that moment, the oldest first; else what was kept
-        since, the newest first. Each part stands in the order it was gathered in.
+        since, the newest first. Each part stands in the order it was gathered in. ``only`` names
+        the one part to take.
         """
         found = self._db.execute(
             _PAST_ROWS if past else _FRESH_ROWS,
@@ -160,7 +161,7 @@ class Outbox:
         size = 0
         for row_id, part, wall, steady, boot, body, length, last_mended, ahead in found:
             rows = parts.setdefault(part, [])
-            if len(rows) >= bodies.MOST_ROWS:
+            if len(rows) >= bodies.MOST_ROWS or only not in (None, part):
                 continue
             size += length
             if size > bodies.MOST_BYTES and taken:
@@ -176,6 +177,24 @@ class Outbox:
                 rows.reverse()
         self._db.execute_many("DELETE FROM rows WHERE id = ?", taken)
         return {part: rows for part, rows in parts.items() if rows}
+
+    def put_back(
+        self, parts: Dict[str, List[Dict[str, Any]]], composed: Tuple[float, float, str]
+    ) -> None:
+        """Keep rows of a report that was made then, as if they had not been taken."""
+        wall_then, steady_then, boot = composed
+        with self._db.transaction():
+            for part, rows in parts.items():
+                for row in rows:
+                    wall = clock.parsed(row.pop("at")) or wall_then
+                    body = json.dumps(row)
+                    at = (wall, steady_then + wall - wall_then, boot)
+                    self._db.execute(
+                        "INSERT INTO rows (part, wall, steady, boot, body, bytes) "
+                        "VALUES (?,?,?,?,?,?)",
+                        (part, *at, body, len(body) + _ROW_BYTES),
+                    )
+            self._keep_within_budget()
 
     def clear(self) -> None:
         """Forget all rows; part of a transaction."""

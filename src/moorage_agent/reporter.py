@@ -25,7 +25,7 @@ class Reporter:
         self.composed = False
         self.left_behind = False
 
-    def compose(
+    def compose(  # noqa: PLR0913 - what a report is made of
         self,
         lane: str,
         state: State,
@@ -33,8 +33,12 @@ class Reporter:
         *,
         past_before: float,
         address: Optional[str],
+        bare: bool = False,
     ) -> Waiting:
-        """Make a lane's next report, durably. ``address``: this machine's, towards the server."""
+        """Make a lane's next report, durably. ``address``: this machine's, towards the server.
+
+        ``bare``: events are the only rows in it.
+        """
         head: Dict[str, Any] = {"sent_at": clock.rfc3339(now.wall), "boot_id": self._boot_id}
         uptime_s = facts.uptime_s()
         if uptime_s is not None:
@@ -49,7 +53,8 @@ class Reporter:
                 head["facts"] = told
             if not alone:
                 head.update(self._running(state))
-        waiting = self._store.compose(lane, head, now, past_before=past_before, only=only)
+        rows = "events" if bare and only is None else only
+        waiting = self._store.compose(lane, head, now, past_before=past_before, only=rows)
         if lane == LIVE:
             self.composed, self.left_behind = True, only is not None
         return waiting

@@ -28,7 +28,9 @@ from moorage_agent.messages import (
     KeyRefused,
     Measure,
     Message,
+    NoRoom,
     Note,
+    PutBack,
     ResolveFork,
     Retired,
     Run,
@@ -77,6 +79,7 @@ class State:
     ``told_revision`` which config it wants to see here, once it said so. ``asks`` is whether to
     wait at the server for commands; ``asked_at`` when something was asked last. ``behind``: a
     report was due while an earlier one was on its way, and follows as soon as that is settled.
+    ``no_room_until``: when to try again with telemetry and logs, 0 while the server takes them.
     ``config`` is what ``applying`` goes by.
     """
 
@@ -89,6 +92,7 @@ class State:
     asks: bool = True
     asked_at: float = 0.0
     behind: bool = False
+    no_room_until: float = 0.0
     config: applying_state.State = field(default_factory=applying_state.State)
 
 
@@ -134,6 +138,18 @@ def _on_trouble(
     return _with(state, message.lane, lane), effects
 
 
+def _on_no_room(state: State, message: NoRoom) -> Decision:
+    """Keep what the server has no room for; the rest of the report goes at once."""
+    lane = replace(state.lanes[message.lane], in_flight=False)
+    lane = _paused(lane, message.now, 0.0 if lane.failures == 0 else LONGEST_PAUSE_S)
+    effects: List[AnyEffect] = [PutBack(message.lane, message.parts)]
+    if not state.no_room_until:
+        parts = " and ".join(message.parts)
+        effects.append(Note("warning", "the server has no room for %s; kept here" % parts))
+    state = replace(state, no_room_until=message.now + message.again_after_s)
+    return _with(state, message.lane, lane), effects
+
+
 def _on_tick(state: State, tick: Tick) -> Decision:
     effects: List[AnyEffect] = []
     due = tick.now >= state.next_report_at
@@ -148,9 +164,9 @@ def _on_tick(state: State, tick: Tick) -> Decision:
         if tick.waiting.get(name):
             effects.append(Send(name))
         elif name == LIVE and (state.behind or tick.urgent):
-            effects.append(Compose(name))
+            effects.append(Compose(name, bare=tick.now < state.no_room_until))
             state = replace(state, behind=False)
-        elif name == BACKFILL and tick.backlog:
+        elif name == BACKFILL and tick.backlog and tick.now >= state.no_room_until:
             effects.append(Compose(name))
         else:
             continue
@@ -195,6 +211,8 @@ def _on_acknowledged(state: State, message: Acknowledged) -> Decision:
     if lane.failures and message.lane == LIVE:
         # What was delivered is old by now: let the present follow at once.
         state = replace(state, next_report_at=message.now)
+    if 0 < state.no_room_until <= message.now:
+        state = replace(state, no_room_until=0.0)
     state = _with(state, message.lane, Lane())
     state = _at_interval(state, message.interval_s, message.now)
     if message.revision is not None:
@@ -309,4 +327,5 @@ _DECISIONS: Dict[type, Callable[[State, Any], Decision]] = {
     Fetched: _on_fetched,
     Enrolled: _on_enrolled,
     Retired: _on_retired,
+    NoRoom: _on_no_room,
 }

@@ -122,13 +122,14 @@ class Store:
         The live lane takes what was kept since ``past_before`` (a moment of this boot), the newest
         first, and what came of commands; backfill takes what is older, the oldest first. Rows whose
         clock was set since go with the time they have by the present one. ``only`` names the one
-        part that goes, after the server would not take it among others: facts or commands.
+        part that goes, after the server would not take it among others: facts or commands; or
+        the only rows that go: events.
         """
         with self._db.transaction():
             report = dict(head)
-            if only is None:
+            if only in (None, "events"):
                 past = lane == BACKFILL
-                report.update(self._outbox.take(at, past_before=past_before, past=past))
+                report.update(self._outbox.take(at, past_before=past_before, past=past, only=only))
             if lane == LIVE and only != "facts":
                 told = self.results.take(refused=only == "commands")
                 if told:
@@ -344,11 +345,30 @@ class Store:
                 "DELETE FROM set_aside WHERE id <= (SELECT MAX(id) FROM set_aside) - ?",
                 (_MOST_SET_ASIDE,),
             )
-            self._rewind(lane, waiting)
-            self._append(lane, bare, waiting.composed)
-            for body, wall, steady, boot in later:
-                self._append(lane, json.loads(body.decode("utf-8")), (wall, steady, boot))
+            self._put_in_place(lane, waiting, bare, later)
         return True
+
+    def put_back(self, waiting: Waiting, parts: Iterable[str]) -> None:
+        """Keep these parts of a report as rows again, and put the rest of it in its place."""
+        with self._db.transaction():
+            lane, later = self._from(waiting)
+            report = json.loads(waiting.body.decode("utf-8"))
+            rows = {part: report.pop(part) for part in parts if part in report}
+            if rows:
+                self._put_in_place(lane, waiting, dict(report, id=str(uuid.uuid4())), later)
+                self._outbox.put_back(rows, waiting.composed)
+
+    def _put_in_place(
+        self,
+        lane: str,
+        waiting: Waiting,
+        report: Dict[str, Any],
+        later: List[Tuple[bytes, float, float, str]],
+    ) -> None:
+        self._rewind(lane, waiting)
+        self._append(lane, report, waiting.composed)
+        for body, wall, steady, boot in later:
+            self._append(lane, json.loads(body.decode("utf-8")), (wall, steady, boot))
 
     def _from(self, waiting: Waiting) -> Tuple[str, List[Tuple[bytes, float, float, str]]]:
         lane = self._db.execute(

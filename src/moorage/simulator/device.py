@@ -214,7 +214,8 @@ class VirtualDevice:
         if lane == LIVE:
             self._urgent = False
             head |= self._present()
-        waiting = self.memory.compose(lane, head, now, past_before=self._past_before(now))
+        past_before = math.inf if effect.bare else self._past_before(now)
+        waiting = self.memory.compose(lane, head, now, past_before=past_before)
         self._count_made(lane, waiting)
         return self._request(lane, waiting)
 
@@ -313,8 +314,8 @@ class VirtualDevice:
         self._account.forked += 1
         self.memory.resolve_fork(effect.lane, effect.sequence, effect.chain)
 
-    def _set_aside(self, effect: messages.SetAside, _now: clock.Instant) -> None:
-        """Count the report as refused; what takes its place is another."""
+    def _set_aside(self, effect: messages.SetAside | messages.PutBack, _now: clock.Instant) -> None:
+        """Count the report as refused; what takes its place is another, and empty."""
         lane = effect.lane
         waiting = self.memory.lanes[lane].waiting
         if waiting is None or not self.memory.empty(lane):
@@ -392,6 +393,7 @@ class VirtualDevice:
         messages.Settle: _settle,
         messages.ResolveFork: _resolve_fork,
         messages.SetAside: _set_aside,
+        messages.PutBack: _set_aside,
         messages.Run: _run,
         messages.Stop: _end,
     }
