@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 import announcing  # noqa: E402 - found through the path set above
 import making  # noqa: E402 - found through the path set above
+import overload  # noqa: E402 - found through the path set above
 import reads  # noqa: E402 - found through the path set above
 import reports  # noqa: E402 - found through the path set above
 
@@ -76,6 +77,8 @@ def markdown(result: dict) -> str:
         lines += reads.table(scenarios["reads"])
     if "making" in scenarios:
         lines += making.table(scenarios["making"])
+    if "overload" in scenarios:
+        lines += overload.table(scenarios["overload"])
     if "announcing" in scenarios:
         lines += announcing.table(scenarios["announcing"])
     return "\n".join(lines)
@@ -137,6 +140,7 @@ def main(*wanted: str) -> None:
                     "reports": lambda _: reports.run(start_server, Bare),
                     "making": lambda _: making.run(start_server),
                     "reads": lambda folder: reads.run(start_server, folder / "reads"),
+                    "overload": lambda _: overload.run(start_server),
                     "announcing": lambda _: announcing.run(postgres),
                 }.items()
                 if not wanted or name in wanted

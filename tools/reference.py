@@ -69,6 +69,8 @@ ADVICE = {
     "missing_scope": "Use a key that has the scope named in `scope`.",
     "not_found": "Check the id, and that the key is of the same workspace and mode. Absent and "
     "foreign look the same.",
+    "too_many_waiting": "Send a device's reports one after the other, each when the last was "
+    "answered.",
     "overloaded": "Wait for `Retry-After` seconds, then send it again.",
     "rate_limited": "Wait for `Retry-After` seconds; `RateLimit-Policy` names the limit.",
     "reference_taken": "Choose another reference, or change the device that has it.",

@@ -2,12 +2,12 @@
 
 An item waits only while another flush runs, so a lone one is written at once and a crowd shares one
 commit. The price of the shared commit is that a slow one delays all that wait for it;
-the bounds keep that short and turn the rest away in time.
+the bounds keep that short and turn the rest away in time. Each workspace waits in a line of its
+own, with so many places for each device: who sends too much is turned away, and not the others.
 """
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Generic, TypeAlias, TypeVar
 import structlog
 
 from moorage.core.errors import DomainError, Kind, of_exception
+from moorage.ingest.lines import Lines, Weight
 from moorage.storage import (
     Database,
     MissingParent,
@@ -35,21 +36,30 @@ _WHOLE_BATCH = (StorageBusy, StorageFull, StorageUnavailable)
 # From so many reports at once a short wait for more pays.
 _CROWD = 16
 _PAUSE_S = 0.001
+# The last of the queue is for workspaces with less than their share of it.
+_FOR_ANYBODY = 0.8
+# How much of the pace that was is kept when a batch tells the pace that is.
+_STEADY = 0.8
 
 
 @dataclass(frozen=True)
 class IngestLimits:
     """Bounds of the queue and of one batch.
 
-    ``gather_s``: how long a batch waits for more when the one before was a crowd. A crowd that
-    shares one commit is cheaper for all of it; a lone report never waits.
+    ``oldest_s``: behind an item that has waited so long nobody queues. ``soon_s``: when more wait
+    than the next batch takes, only who would be written so soon is let in. ``per_device``: how many
+    of one device may wait; one that keeps to the protocol has two. ``gather_s``: how long a batch
+    waits for more when the one before was a crowd. A crowd that shares one commit is cheaper for
+    all of it; a lone report never waits.
     """
 
     queued_reports: int = 4_000
     queued_bytes: int = 64 * 1024 * 1024
     batch_reports: int = 256
     batch_rows: int = 5_000
+    per_device: int = 16
     oldest_s: float = 5.0
+    soon_s: float = 0.5
     gather_s: float = 0.010
 
 
@@ -58,14 +68,6 @@ R = TypeVar("R")
 
 # Writes a batch in a transaction; an outcome for each item, in their order.
 Write: TypeAlias = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R | DomainError]]]
-
-
-@dataclass(frozen=True)
-class Weight:
-    """What an item costs: rows it leaves, bytes it holds while it waits."""
-
-    rows: int
-    size_bytes: int
 
 
 @dataclass(eq=False, slots=True)
@@ -92,8 +94,10 @@ class Batches(Generic[T, R]):
         self._write = write
         self._weigh = weigh
         self._limits = limits
-        self._queue: deque[_Waiting[T, R]] = deque()
-        self._queued_bytes = 0
+        self._queue: Lines[_Waiting[T, R]] = Lines()
+        # Items a second, while there is always one that waits; 0 until something was written.
+        self._pace = 0.0
+        self._under_way = 0
         self._something = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
@@ -130,8 +134,7 @@ class Batches(Generic[T, R]):
         weight = self._weigh(item)
         self._admit(weight, loop.time())
         waiting: _Waiting[T, R] = _Waiting(item, weight, loop.create_future(), loop.time())
-        self._queue.append(waiting)
-        self._queued_bytes += weight.size_bytes
+        self._queue.add(waiting)
         self._something.set()
         # A sender that hangs up changes nothing: what it sent is written all the same.
         outcome = await waiting.answer
@@ -139,31 +142,65 @@ class Batches(Generic[T, R]):
             raise outcome
         return outcome
 
+    def check(self, weight: Weight) -> None:
+        """Raise what ``submit`` would for an item of that weight: before work is put into it."""
+        self._admit(weight, asyncio.get_running_loop().time())
+
     def _admit(self, weight: Weight, now: float) -> None:
-        limits = self._limits
+        limits, queue = self._limits, self._queue
+        if weight.sender and queue.of_sender(weight.sender) >= limits.per_device:
+            self.refused += 1
+            raise too_many_of(limits.per_device)
         full = (
-            len(self._queue) >= limits.queued_reports
-            or self._queued_bytes + weight.size_bytes > limits.queued_bytes
-            or (self._queue and now - self._queue[0].since > limits.oldest_s)
+            len(queue) >= limits.queued_reports
+            or queue.size_bytes + weight.size_bytes > limits.queued_bytes
         )
-        if full or self._closing:
+        if self._closing or full or self._late(weight.tenant, now):
             self.refused += 1
             raise overloaded()
 
+    def _late(self, tenant: str, now: float) -> bool:
+        """Whether one more of a workspace would wait too long, or take the place of others."""
+        limits, queue = self._limits, self._queue
+        line = queue.of_tenant(tenant)
+        if not line:
+            return False
+        waited = now - line[0].since
+        if waited > limits.oldest_s:
+            return True
+        # What the next batch takes is not late, however slow the disk.
+        if len(queue) <= limits.batch_reports:
+            return False
+        if waited > limits.soon_s:
+            return True
+        ahead = self._under_way + min(len(queue), len(line) * queue.tenants)
+        if self._pace and ahead / self._pace > limits.soon_s:
+            return True
+        crowded = len(queue) >= limits.queued_reports * _FOR_ANYBODY
+        return crowded and len(line) * (queue.tenants + 1) > limits.queued_reports
+
     async def _run(self) -> None:
         crowd = 0
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         while not (self._closing and not self._queue):
             if not self._queue:
                 self._something.clear()
                 await self._something.wait()
                 # Let every request that is ready right now join the batch.
                 await asyncio.sleep(0)
+                began = loop.time()
                 continue
             if crowd >= _CROWD:
                 await self._gather(crowd)
-            batch = self._take()
+            batch = self._queue.take(self._limits.batch_reports, self._limits.batch_rows)
             crowd = len(batch)
+            self._under_way = crowd
             await self._flush(batch)
+            self._under_way = 0
+            ended = loop.time()
+            self._note_pace(crowd, ended - began)
+            began = ended  # what comes in meanwhile takes of the same time
 
     async def _gather(self, crowd: int) -> None:
         """Wait for as many as came last time, while they keep coming, within the limit."""
@@ -174,17 +211,9 @@ class Batches(Generic[T, R]):
             before = len(self._queue)
             await asyncio.sleep(_PAUSE_S)
 
-    def _take(self) -> list[_Waiting[T, R]]:
-        batch: list[_Waiting[T, R]] = []
-        rows = 0
-        while self._queue and len(batch) < self._limits.batch_reports:
-            rows += self._queue[0].weight.rows
-            if batch and rows > self._limits.batch_rows:
-                break
-            waiting = self._queue.popleft()
-            self._queued_bytes -= waiting.weight.size_bytes
-            batch.append(waiting)
-        return batch
+    def _note_pace(self, written: int, seconds: float) -> None:
+        pace = written / max(seconds, 0.0001)
+        self._pace = pace if not self._pace else _STEADY * self._pace + (1 - _STEADY) * pace
 
     async def _flush(self, batch: Sequence[_Waiting[T, R]]) -> None:
         """Write a batch; one that fails is halved until the bad item stands alone."""
@@ -236,5 +265,15 @@ def overloaded() -> DomainError:
         Kind.UNAVAILABLE,
         "overloaded",
         "the server has more reports waiting than it can write soon; try again later",
+        retry_after_s=random.randint(1, 15),  # noqa: S311 - spread, no secret
+    )
+
+
+def too_many_of(most: int) -> DomainError:
+    """Refuse one more of a device that has so many waiting already."""
+    return DomainError(
+        Kind.UNAVAILABLE,
+        "too_many_waiting",
+        f"this device has {most} reports waiting already; send the next when one is answered",
         retry_after_s=random.randint(1, 15),  # noqa: S311 - spread, no secret
     )

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 
+from moorage.core.caller import DeviceRef
 from moorage.core.errors import DomainError
 from moorage.ingest.batch import Outcome, write_batch
 from moorage.ingest.checkins import CheckedIn, Checkin, write_checkins
 from moorage.ingest.kept import Kept
+from moorage.ingest.lines import Weight
 from moorage.ingest.model import Incoming, Received
-from moorage.ingest.queue import Batches, IngestLimits, Weight
+from moorage.ingest.queue import Batches, IngestLimits
 from moorage.ingest.room import Room
 from moorage.ingest.rules import Retention
 from moorage.storage import Database, Tx
 
 # What a check-in holds while it waits, about; its body is bounded to far less than a report's.
-_CHECKIN = Weight(rows=3, size_bytes=2_000)
+_CHECKIN_ROWS, _CHECKIN_BYTES = 3, 2_000
 
 
 class Ingest:
@@ -39,7 +41,7 @@ class Ingest:
             db, write_reports, weigh=_weight_of, limits=bounds
         )
         self._checkins: Batches[Checkin, CheckedIn] = Batches(
-            db, write_signs_of_life, weigh=lambda _: _CHECKIN, limits=bounds
+            db, write_signs_of_life, weigh=_weight_of_checkin, limits=bounds
         )
 
     @property
@@ -72,6 +74,15 @@ class Ingest:
         await self._reports.stop()
         await self._checkins.stop()
 
+    def check_room(self, device: DeviceRef) -> None:
+        """Raise what ``submit`` would for a report of this device, before it is read and parsed.
+
+        Raises:
+            DomainError: ``unavailable`` when too much waits already.
+
+        """
+        self._reports.check(Weight(1, 0, device.workspace_id, device.device_id))
+
     async def submit(self, incoming: Incoming) -> Received:
         """Return a report's acknowledgement once it is durable.
 
@@ -94,4 +105,10 @@ class Ingest:
 def _weight_of(incoming: Incoming) -> Weight:
     report = incoming.report
     rows = 1 + len(report.telemetry) + len(report.logs) + len(report.events)
-    return Weight(rows, incoming.size_bytes)
+    device = incoming.device
+    return Weight(rows, incoming.size_bytes, device.workspace_id, device.device_id)
+
+
+def _weight_of_checkin(checkin: Checkin) -> Weight:
+    device = checkin.device
+    return Weight(_CHECKIN_ROWS, _CHECKIN_BYTES, device.workspace_id, device.device_id)

@@ -17,6 +17,7 @@ _UNKNOWN = "(unknown)"
 # A request id names the server and counts: unique without asking for randomness each time.
 _numbers = itertools.count(1)
 _HOT = "/v1/reports"
+_TELL_EVERY_S = 1.0
 
 
 class Below:
@@ -57,6 +58,8 @@ class FrontDoor:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
             registry=registry,
         )
+        self._turned_away = 0
+        self._told_at = -_TELL_EVERY_S
         self._debug = logging.getLogger("moorage.requests").isEnabledFor(logging.DEBUG)
         self._reports_ok = self._requests.labels("POST", _HOT, "200")
         self._reports_seconds = self._seconds.labels(_HOT)
@@ -94,6 +97,9 @@ class FrontDoor:
             if self._debug:
                 _log.debug("report", status=status, seconds=round(seconds, 4))
             return
+        if route == _HOT and status == 503:  # noqa: PLR2004 - too many at once
+            self._note_turned_away(seconds)
+            return
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
@@ -107,6 +113,16 @@ class FrontDoor:
             seconds=round(seconds, 4),
             client=client[0] if client else None,
         )
+
+    def _note_turned_away(self, seconds: float) -> None:
+        """Count a report that there was no room for; a line for each would need room, too."""
+        self._requests.labels("POST", _HOT, "503").inc()
+        self._seconds.labels(_HOT).observe(seconds)
+        self._turned_away += 1
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_EVERY_S:
+            _log.warning("reports_turned_away", count=self._turned_away)
+            self._told_at, self._turned_away = now, 0
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

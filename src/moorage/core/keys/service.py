@@ -132,6 +132,12 @@ async def authenticate(tx: Tx, text: str) -> Caller:
     return key.caller
 
 
+async def find_callers(tx: Tx, digests: Sequence[str]) -> dict[str, Caller]:
+    """Return who stands behind keys, by their digests; without those that open nothing."""
+    found = await store.find_by_digests(tx, digests)
+    return {digest: key.caller for digest, key in found.items() if key.works}
+
+
 async def authenticate_by_id(tx: Tx, workspace_id: str, key_id: str, *, live: bool) -> Caller:
     """Return who stands behind a workspace's own key, for proofs of it that are not its text.
 

@@ -76,6 +76,19 @@ async def find_by_digest(tx: Tx, digest: str) -> Key | None:
     return _key(rows[0]) if rows else None
 
 
+_FIND_BY_DIGESTS = Prepared(
+    lambda engine: sa.select(_keys).join(
+        listed := engine.listed("digest"), listed.c.digest == _keys.c.digest
+    )
+)
+
+
+async def find_by_digests(tx: Tx, digests: Sequence[str]) -> dict[str, Key]:
+    """Those there are, revoked or not, by digest."""
+    listed = tx.engine.listed_value([(digest,) for digest in digests])
+    return {row.digest: _key(row) for row in await tx.rows_of(_FIND_BY_DIGESTS, listed)}
+
+
 async def find(tx: Tx, workspace_id: str, key_id: str, *, live: bool) -> Key | None:
     """By id, a workspace's own keys only."""
     row = await tx.row(

@@ -9,7 +9,7 @@ from moorage.dialects.common.environments import (
     Environments,
 )
 from moorage.dialects.common.idempotency import answered_once
-from moorage.dialects.common.limits import KeyLimit
+from moorage.dialects.common.limits import Doorstep, KeyLimit
 from moorage.dialects.common.newcomers import provisioned
 from moorage.dialects.common.services import Services
 from moorage.dialects.common.wiring import refuse_with
@@ -18,6 +18,7 @@ __all__ = [
     "BODY_LIMIT",
     "BodyGuard",
     "Callers",
+    "Doorstep",
     "EnvironmentAnswer",
     "EnvironmentProxy",
     "Environments",

@@ -1,5 +1,7 @@
 """From a key in a request to a Caller: with a transaction, or through a cache for reports."""
 
+import asyncio
+import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -15,6 +17,11 @@ from moorage.storage import EVERYTHING, Database, Tx
 
 # How long a key is believed in without having heard what other servers announced meanwhile.
 _BELIEVED_S = 1.0
+# A fleet that comes back is looked up many devices at once, by one connection; the others are for
+# owners. So many may wait for that. What nobody knows is looked into one by one, for the reason.
+_AT_ONCE = 250
+_MOST_ASKED = 5_000
+_UNKNOWN_AT_ONCE = 2
 _BEARER = "bearer "
 _LONGEST_KEY = 128
 
@@ -59,6 +66,9 @@ class Callers:
         # By digest: the key, and the steady time when it was found good.
         self._devices: OrderedDict[str, tuple[DeviceKey, float]] = OrderedDict()
         self._digests: dict[str, set[str]] = {}
+        self._asked: list[tuple[str, asyncio.Future[Caller | None]]] = []
+        self._looking: asyncio.Task[None] | None = None
+        self._room = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
         db.announcements.hear(self._announced)
 
     @asynccontextmanager
@@ -94,8 +104,7 @@ class Callers:
         looked_at = time.monotonic()
         self._drop(digest)
         heard = self._heard
-        async with self._db.read() as tx:
-            caller = await _authenticate(tx, text)
+        caller = await self._caller_of(text, digest)
         if caller.device_id is None or caller.key_id is None:
             caller.require_device()
             raise keys.unauthenticated()
@@ -104,6 +113,40 @@ class Callers:
         if heard == self._heard:
             self._keep(found, looked_at)
         return found
+
+    async def _caller_of(self, text: str, digest: str) -> Caller:
+        """Look a key up, together with all others that come at this moment."""
+        if len(self._asked) >= _MOST_ASKED:
+            raise DomainError(
+                Kind.UNAVAILABLE,
+                "overloaded",
+                "more devices come at once than can be told apart soon; try again later",
+                retry_after_s=random.randint(1, 15),  # noqa: S311 - spread, no secret
+            )
+        answer: asyncio.Future[Caller | None] = asyncio.get_running_loop().create_future()
+        self._asked.append((digest, answer))
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_up(), name="device-keys")
+        caller = await answer
+        if caller is not None:
+            return caller
+        async with self._room, self._db.read() as tx:
+            return await _authenticate(tx, text)
+
+    async def _look_up(self) -> None:
+        while self._asked:
+            batch, self._asked = self._asked[:_AT_ONCE], self._asked[_AT_ONCE:]
+            try:
+                async with self._db.read() as tx:
+                    found = await keys.find_callers(tx, [digest for digest, _ in batch])
+            except Exception as error:  # noqa: BLE001 - whose key it is gets to know
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for digest, answer in batch:
+                if not answer.done():
+                    answer.set_result(found.get(digest))
 
     def _keep(self, key: DeviceKey, looked_at: float) -> None:
         self._devices[key.digest] = (key, looked_at)

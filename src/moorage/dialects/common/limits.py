@@ -1,6 +1,12 @@
-"""Limits of what one key may ask in a minute. Reports are never counted here."""
+"""Limits of what one key may ask in a minute, and how who asks too much is slowed down.
 
+Reports are never counted here.
+"""
+
+import asyncio
+import contextlib
 import math
+import random
 import time
 
 from limits import RateLimitItemPerMinute
@@ -39,3 +45,31 @@ class KeyLimit:
             extra={"limit": self._per_minute, "window_s": _WINDOW_S},
             retry_after_s=wait,
         )
+
+
+class Doorstep:
+    """Where who is turned away waits a moment before being told so.
+
+    Telling costs nearly as much as reading a request. Whoever does not heed ``Retry-After`` would
+    use up the server with refusals; held for a moment, each connection asks twice a second at most.
+    """
+
+    _MOST = 4_000
+    _LEAST_S, _LONGEST_S = 0.4, 0.8
+
+    def __init__(self, closing: asyncio.Event) -> None:
+        """Nobody is held once ``closing`` is set."""
+        self._closing = closing
+        self._held = 0
+
+    async def hold(self) -> None:
+        """Wait a moment, unless so many do already."""
+        if self._held >= self._MOST:
+            return
+        self._held += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                pause = random.uniform(self._LEAST_S, self._LONGEST_S)  # noqa: S311 - no secret
+                await asyncio.wait_for(self._closing.wait(), pause)
+        finally:
+            self._held -= 1

@@ -13,7 +13,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from moorage.core.errors import DomainError, Fault, Kind, of_exception
-from moorage.dialects.common import Services, bearer_of, read_body
+from moorage.dialects.common import Doorstep, Services, bearer_of, read_body
 from moorage.dialects.native.errors import broken, problem
 from moorage.ingest import Incoming, Received, Report
 from moorage.ingest.model import MOST_ROWS
@@ -25,6 +25,7 @@ from moorage.storage import StorageError
 _log = structlog.get_logger("moorage.dialects")
 REPORT_LIMIT = 1024 * 1024
 PATH = "/v1/reports"
+_TOO_MUCH = frozenset({"overloaded", "too_many_waiting"})
 _decode = msgspec.json.Decoder(Report).decode
 _encode = msgspec.json.Encoder().encode
 _PLACE = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
@@ -38,6 +39,7 @@ class ReportsRoute:
         """Keep the parts."""
         self._services = services
         self._clock = services.clock
+        self._doorstep = Doorstep(services.closing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one report, once it is durable."""
@@ -47,6 +49,8 @@ class ReportsRoute:
             refusal = of_exception(error)
             if refusal is None:
                 raise
+            if refusal.code in _TOO_MUCH:
+                await self._doorstep.hold()
             await problem(refusal)(scope, receive, send)
             return
         except Exception as error:  # noqa: BLE001 - the last place where it can be answered
@@ -70,6 +74,7 @@ class ReportsRoute:
             elif name == b"moorage-device-time":
                 device_time = value
         key = await self._services.callers.device_of(bearer_of(authorization))
+        self._services.ingest.check_room(key.device)
         raw = await read_body(scope, receive, REPORT_LIMIT)
         now = self._clock.now()
         body = decompress(raw, encoding)

@@ -1,0 +1,247 @@
+"""Scenario: more than the server can take, and who suffers from it.
+
+*peak*: as many devices as keep it busy. *five times*: five times as many, none of which heeds
+``Retry-After``. *a noisy workspace*: a small workspace beside one that keeps the server busy, then
+beside one five times that. *a noisy device*: the busy ones, without and with one device on 64
+connections. During the first two an owner asks, commands, makes keys and revokes them.
+
+Every figure is compared with one of the same run: the generator and the server share two cores.
+"""
+
+import asyncio
+import json
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from reports import Device
+
+HERE = Path(__file__).parent
+PEAK, TIMES, SMALL = 128, 5, 8
+SECONDS = 6.0
+RUNS = 3
+_LINES = 300
+
+
+class Fleet:
+    """Enrolled devices and their owner."""
+
+    def __init__(self, server: Any, slug: str, count: int) -> None:
+        self.owner = {"Authorization": f"Bearer {server.bootstrap(slug)['api_key']}"}
+        self.base_url = server.base_url
+        self.ids: list[str] = []
+        self.devices = asyncio.run(self._made(count))
+
+    async def _made(self, count: int) -> list[Device]:
+        slots = asyncio.Semaphore(16)
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=60) as client:
+
+            async def one(at: int) -> Device:
+                async with slots:
+                    body = {"name": f"bench {at}"}
+                    made = await client.post("/v1/devices", json=body, headers=self.owner)
+                    token = {"install_token": made.json()["install_token"]}
+                    key = (await client.post("/v1/enroll", json=token)).json()
+                    self.ids.append(key["device_id"])
+                    return Device(key["device_key"])
+
+            return await asyncio.gather(*(one(at) for at in range(count)))
+
+    def requests(self, count: int, each: int) -> list[list[bytes]]:
+        """Chains from the beginning, for these runs follow no other."""
+        chosen = [Device(device.key) for device in self.devices[:count]]
+        return [[device.request() for _ in range(each)] for device in chosen]
+
+
+class Owner(threading.Thread):
+    """Asks, commands and revokes while others overload the server."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(daemon=True)
+        self._fleet = fleet
+        self._ended = threading.Event()
+        self.seconds: list[float] = []
+        self.statuses: dict[int, int] = {}
+
+    def run(self) -> None:
+        with httpx.Client(
+            base_url=self._fleet.base_url, headers=self._fleet.owner, timeout=30
+        ) as client:
+            while not self._ended.wait(0.1):
+                self._ask(client, "GET", "/v1/devices?limit=10")
+                device = f"/v1/devices/{self._fleet.ids[0]}"
+                self._ask(client, "POST", f"{device}/commands", json={"kind": "ping"})
+                made = self._ask(client, "POST", "/v1/api-keys", json={"name": "one more"})
+                self._ask(client, "DELETE", f"/v1/api-keys/{made.json()['id']}")
+
+    def _ask(self, client: httpx.Client, method: str, path: str, **more: Any) -> httpx.Response:
+        began = time.perf_counter()
+        answer = client.request(method, path, **more)
+        self.seconds.append(time.perf_counter() - began)
+        self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
+        return answer
+
+    def end(self) -> dict[str, Any]:
+        self._ended.set()
+        self.join()
+        ordered = sorted(self.seconds)
+        return {
+            "asked": len(ordered),
+            "p50_ms": ordered[len(ordered) // 2] * 1000,
+            "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
+            "statuses": self.statuses,
+        }
+
+
+def crowd(port: int, groups: dict[str, Any], folder: Path, seconds: float = SECONDS) -> dict:
+    path = folder / "crowd"
+    path.write_bytes(pickle.dumps({"port": port, "seconds": seconds, "groups": groups}))
+    done = subprocess.run(
+        [sys.executable, HERE / "crowd.py", path],
+        capture_output=True,
+        check=True,
+        timeout=seconds + 240,
+    )
+    return json.loads(done.stdout)
+
+
+def run(start_server: Any) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as path:
+        folder = Path(path)
+        found = {}
+        for name in ("sqlite", "postgresql"):
+            server = start_server(name, folder / name)
+            try:
+                found[name] = _measured(server, folder)
+            finally:
+                server.stop()
+    return {"seconds": SECONDS, "runs": RUNS, "figures": found}
+
+
+def _measured(server: Any, folder: Path) -> dict[str, Any]:
+    busy = Fleet(server, "busy", PEAK * TIMES)
+    small = Fleet(server, "small", SMALL)
+    process = psutil.Process(server.pid)
+    turns: dict[str, list[dict]] = {}
+
+    def turn(name: str, groups: dict[str, Any], *, owner: bool = False) -> None:
+        asking = Owner(busy) if owner else None
+        if asking is not None:
+            asking.start()
+        result = crowd(server.port, groups, folder)
+        result["rss_mb"] = process.memory_info().rss / 2**20
+        if asking is not None:
+            result["owner"] = asking.end()
+        turns.setdefault(name, []).append(result)
+
+    # Whose keys they are is known from then on; a cold start is another scenario.
+    crowd(server.port, {"crowd": {"requests": busy.requests(PEAK * TIMES, 3)}}, folder)
+    for _ in range(RUNS):
+        quiet = {"requests": small.requests(SMALL, _LINES), "rest_s": 0.02}
+        turn("peak", {"crowd": {"requests": busy.requests(PEAK, _LINES)}}, owner=True)
+        turn(
+            "five times",
+            {"crowd": {"requests": busy.requests(PEAK * TIMES, _LINES)}},
+            owner=True,
+        )
+        turn(
+            "beside a fair workspace",
+            {"crowd": {"requests": busy.requests(PEAK, _LINES)}, "small": quiet},
+        )
+        quiet = {"requests": small.requests(SMALL, _LINES), "rest_s": 0.02}
+        turn(
+            "beside a noisy workspace",
+            {"crowd": {"requests": busy.requests(PEAK * TIMES, _LINES)}, "small": quiet},
+        )
+        turn("without the noisy device", {"crowd": {"requests": busy.requests(PEAK, _LINES)}})
+        loud = [_simple(busy.devices[-1].key, lane) for lane in range(PEAK)]
+        turn(
+            "beside a noisy device",
+            {"crowd": {"requests": busy.requests(PEAK, _LINES)}, "device": {"requests": loud}},
+        )
+    return _compared(turns)
+
+
+def _simple(key: str, lane: int) -> list[bytes]:
+    """Reports of one device that claim no order, many at once."""
+    requests = []
+    for sequence in range(1, _LINES):
+        body = json.dumps(
+            {"epoch": f"lane-{lane}-{time.time_ns()}", "sequence": sequence, "sent_at": _now()}
+        ).encode()
+        head = (
+            "POST /v1/reports HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        requests.append(head.encode() + body)
+    return requests
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _compared(turns: dict[str, list[dict]]) -> dict[str, Any]:
+    def of(name: str, group: str, figure: str) -> float:
+        return statistics.median(turn[group][figure] or 0.0 for turn in turns[name])
+
+    def rate(name: str) -> float:
+        return statistics.median(
+            turn["crowd"]["accepted"] / turn["seconds"] for turn in turns[name]
+        )
+
+    five = turns["five times"]
+    pauses = {one for turn in five for one in turn["crowd"]["retry_after"]}
+    others = {
+        status for found in turns.values() for turn in found for status in turn["crowd"]["statuses"]
+    }
+    return {
+        "peak_per_second": rate("peak"),
+        "five_times_per_second": rate("five times"),
+        "goodput_of_peak": rate("five times") / rate("peak"),
+        "peak_p99_ms": of("peak", "crowd", "p99_ms"),
+        "five_times_p99_ms": of("five times", "crowd", "p99_ms"),
+        "refused_share": statistics.median(
+            turn["crowd"]["refused"] / (turn["crowd"]["refused"] + turn["crowd"]["accepted"])
+            for turn in five
+        ),
+        "retry_after_values": len(pauses),
+        "statuses": sorted(others),
+        "rss_mb": [round(turn["rss_mb"]) for turn in five],
+        "owner_p99_ms_at_peak": statistics.median(t["owner"]["p99_ms"] for t in turns["peak"]),
+        "owner_p99_ms_five_times": statistics.median(t["owner"]["p99_ms"] for t in five),
+        "owner_statuses": sorted({str(s) for t in five for s in t["owner"]["statuses"]}),
+        "small_p99_ms_beside_fair": of("beside a fair workspace", "small", "p99_ms"),
+        "small_p99_ms_beside_noisy": of("beside a noisy workspace", "small", "p99_ms"),
+        "small_refused_beside_noisy": of("beside a noisy workspace", "small", "refused"),
+        "others_p99_ms_without_device": of("without the noisy device", "crowd", "p99_ms"),
+        "others_p99_ms_beside_device": of("beside a noisy device", "crowd", "p99_ms"),
+    }
+
+
+def table(scenario: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Overload, one process",
+        "",
+        (
+            f"{PEAK} devices keep the server busy; {PEAK * TIMES} ask without heeding "
+            f"`Retry-After`. Medians of {scenario['runs']} runs of {scenario['seconds']:.0f} s."
+        ),
+        "",
+        "| what | " + " | ".join(scenario["figures"]) + " |",
+        "|---|" + "---|" * len(scenario["figures"]),
+    ]
+    names = list(next(iter(scenario["figures"].values())))
+    for name in names:
+        values = [found[name] for found in scenario["figures"].values()]
+        shown = [f"{value:,.2f}" if isinstance(value, float) else str(value) for value in values]
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(shown) + " |")
+    return [*lines, ""]

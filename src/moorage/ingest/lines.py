@@ -1,0 +1,123 @@
+"""What waits for its transaction, in a line for each workspace; a batch takes from all in turn.
+
+One line for all would be as slow for everybody as the busiest makes it. With a line each, a
+workspace that sends more than it gets through waits behind itself.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+# While others wait too, a workspace has no more of a batch than the busiest of the others, or this:
+# the batch is what each of them waits for.
+_LEAST_SHARE = 64
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What an item costs: rows it leaves, bytes it holds while it waits; and who it is from."""
+
+    rows: int
+    size_bytes: int
+    tenant: str = ""
+    sender: str = ""
+
+
+class Waiting(Protocol):
+    """An item that waits, since a time of the loop's clock."""
+
+    @property
+    def weight(self) -> Weight:
+        """What it costs."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """When it came."""
+        ...
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+class Lines(Generic[W]):
+    """The lines; each in the order of coming."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lines: OrderedDict[str, deque[W]] = OrderedDict()
+        self._senders: Counter[str] = Counter()
+        self._length = 0
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return self._length
+
+    @property
+    def tenants(self) -> int:
+        """How many workspaces have something waiting."""
+        return len(self._lines)
+
+    def of_tenant(self, tenant: str) -> Sequence[W]:
+        """Return what waits of a workspace, the first to come first."""
+        return self._lines.get(tenant, ())
+
+    def of_sender(self, sender: str) -> int:
+        """Return how many wait of one device."""
+        return self._senders.get(sender, 0)
+
+    def add(self, waiting: W) -> None:
+        """Put an item at the end of its line."""
+        weight = waiting.weight
+        line = self._lines.get(weight.tenant)
+        if line is None:
+            line = self._lines[weight.tenant] = deque()
+        line.append(waiting)
+        self._length += 1
+        self.size_bytes += weight.size_bytes
+        if weight.sender:
+            self._senders[weight.sender] += 1
+
+    def take(self, most: int, most_rows: int) -> list[W]:
+        """Take a batch: at least one item, then while there are items, ``most`` and rows allow."""
+        batch: list[W] = []
+        rows = 0
+        shares = self._shares()
+        while shares and len(batch) < most:
+            for tenant in list(shares):
+                line = self._lines[tenant]
+                rows += line[0].weight.rows
+                if len(batch) == most or (batch and rows > most_rows):
+                    shares.clear()
+                    break
+                batch.append(self._first_of(tenant, line))
+                shares[tenant] -= 1
+                if not shares[tenant]:
+                    del shares[tenant]
+        return batch
+
+    def _shares(self) -> dict[str, int]:
+        """Return how many of each line may go into a batch; who was first is last next time."""
+        if not self._lines:
+            return {}
+        self._lines.move_to_end(next(iter(self._lines)))
+        if len(self._lines) == 1:
+            return {tenant: len(line) for tenant, line in self._lines.items()}
+        second = sorted(map(len, self._lines.values()))[-2]
+        share = max(second, _LEAST_SHARE)
+        return {tenant: min(len(line), share) for tenant, line in self._lines.items()}
+
+    def _first_of(self, tenant: str, line: deque[W]) -> W:
+        waiting = line.popleft()
+        if not line:
+            del self._lines[tenant]
+        weight = waiting.weight
+        self._length -= 1
+        self.size_bytes -= weight.size_bytes
+        if weight.sender:
+            self._senders[weight.sender] -= 1
+            if not self._senders[weight.sender]:
+                del self._senders[weight.sender]
+        return waiting
