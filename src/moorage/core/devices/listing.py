@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from moorage.core.devices import rules
 from moorage.core.devices.model import Device, Filter, Sort, Status
-from moorage.core.devices.store import tags_of
+from moorage.core.devices.store import all_tags, tags_of
 from moorage.core.devices.tables import (
     SELECTED,
     device_of,
@@ -80,9 +80,12 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
     rows = await tx.rows(chosen.add_columns(*sort_key))
     page = rows if limit is None else rows[:limit]
     more = len(rows) > len(page)
-    its_tags = await tags_of(tx, [row.id for row in page]) if page else {}
+    if limit is None:  # of so many, it takes longer to say of which than to read them all
+        its_tags = await all_tags(tx, workspace_id, live=live)
+    else:
+        its_tags = await tags_of(tx, [row.id for row in page]) if page else {}
     return Page(
-        [device_of(row, its_tags.get(row.id, ()), tx.now, away) for row in page],
+        [device_of(row, its_tags.get(row[0], ()), tx.now, away) for row in page],
         encode_cursor(*_key_of(page[-1], len(key))) if more else None,
     )
 

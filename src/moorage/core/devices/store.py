@@ -121,9 +121,24 @@ async def tags_of(tx: Tx, device_ids: Sequence[str]) -> dict[str, list[str]]:
         .order_by(tags.c.device_id, tags.c.position),
         tx.engine.listed_value([(device_id,) for device_id in device_ids]),
     )
+    return _by_device(rows)
+
+
+async def all_tags(tx: Tx, workspace_id: str, *, live: bool) -> dict[str, list[str]]:
+    """Tags of a workspace by device, in the order they were given."""
+    rows = await tx.rows(
+        sa.select(tags.c.device_id, tags.c.tag)
+        .join(devices, devices.c.id == tags.c.device_id)
+        .where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+        .order_by(tags.c.device_id, tags.c.position)
+    )
+    return _by_device(rows)
+
+
+def _by_device(rows: Sequence[Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.device_id, []).append(row.tag)
+    for device_id, tag in rows:
+        found.setdefault(device_id, []).append(tag)
     return found
 
 

@@ -78,40 +78,47 @@ tombstone_keys = table(
 )
 
 SELECTED = sa.select(
-    devices,
-    presence.c.interval_s,
-    presence.c.last_seen_at,
-    presence.c.last_heartbeat_at,
-    presence.c.boot_id,
-    presence.c.uptime_s,
-    presence.c.skew_ms,
+    *(devices.c[name] for name in ("id", "workspace_id", "live", "name", "type")),
+    *(devices.c[name] for name in ("external_id", "reference", "facts", "created_at")),
+    *(devices.c[name] for name in ("clone_suspected_at", "approval", "released_at")),
+    *(presence.c[name] for name in ("interval_s", "last_seen_at", "last_heartbeat_at")),
+    *(presence.c[name] for name in ("boot_id", "uptime_s", "skew_ms")),
 ).join_from(devices, presence, presence.c.device_id == devices.c.id)
+_WIDTH = len(SELECTED.selected_columns)
 
 
 def device_of(
     row: Row, its_tags: Sequence[str], now: datetime, absences: Sequence[Absence]
 ) -> Device:
     """Make the record of a row of SELECTED."""
+    # By place: to ask ten thousand rows for each column by its name took longer than all the rest.
+    id_, workspace_id, live, name, kind, external_id, reference, facts, created_at, *more = row[
+        :_WIDTH
+    ]
+    clone_suspected_at, approval, released_at, interval_s, last_seen_at, last_heartbeat_at = more[
+        :6
+    ]
+    boot_id, uptime_s, skew_ms = more[6:]
     return Device(
-        id=row.id,
-        workspace_id=row.workspace_id,
-        live=row.live,
-        name=row.name,
-        type=row.type,
-        external_id=row.external_id,
-        reference=row.reference,
-        tags=tuple(its_tags),
-        facts=row.facts,
-        created_at=row.created_at,
-        interval_s=row.interval_s,
-        last_seen_at=row.last_seen_at,
-        boot_id=row.boot_id,
-        uptime_s=row.uptime_s,
-        skew_ms=row.skew_ms,
-        clone_suspected_at=row.clone_suspected_at,
-        approval=Approval(row.approval),
-        released_at=row.released_at,
-        presence=rules.presence_at(now, row.last_heartbeat_at, row.interval_s, absences),
+        id_,
+        workspace_id,
+        live,
+        name,
+        kind,
+        external_id,
+        reference,
+        tuple(its_tags),
+        facts,
+        created_at,
+        interval_s,
+        last_seen_at,
+        boot_id,
+        uptime_s,
+        skew_ms,
+        clone_suspected_at,
+        Approval(approval),
+        released_at,
+        rules.presence_at(now, last_heartbeat_at, interval_s, absences),
     )
 
 
