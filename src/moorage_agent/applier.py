@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Protocol
 
-from moorage_agent import applying, clock, services_told
+from moorage_agent import applying, clock, services_told, verdicts
 from moorage_agent.applying_state import (
     EFFECTS,
     ON_UNITS,
@@ -35,6 +35,7 @@ from moorage_agent.drivers import Driver, DriverError
 from moorage_agent.logs import log
 from moorage_agent.results import Outcome
 from moorage_agent.store import Store
+from moorage_agent.units import Wanted
 
 # How often drivers are asked: while something is being changed, and else.
 WATCH_FAST_S = 0.5
@@ -82,6 +83,7 @@ class Applier:
         self._told_services: Optional[List[Dict[str, Any]]] = None
         self._told_streams: Optional[List[Dict[str, Any]]] = None
         self._watchers: List[threading.Thread] = []
+        self._wanted: Optional[Wanted] = None
 
     def begin(self) -> None:
         """Start to watch."""
@@ -131,11 +133,22 @@ class Applier:
             else:
                 self._on_stream(effect)
             self._owed.popleft()
+        self._tell(state)
         fast = applying.is_applying(state) or bool(state.busy)
         hurries, self._fast = fast and not self._fast, fast
         if hurries:
             self._hurry()
         return remembered
+
+    def _tell(self, state: State) -> None:
+        """Have the drivers know what is in force: some of it they look after by themselves."""
+        kept_s = verdicts.images_kept_s(state.memory.in_force())
+        wanted = Wanted(state.units, kept_s, settled=not applying.is_applying(state))
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        for driver in self._drivers.values():
+            driver.want(wanted)
 
     def _hurry(self) -> None:
         for wake in self._wakes.values():

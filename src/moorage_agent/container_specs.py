@@ -15,6 +15,7 @@ from moorage_agent.applying_state import (
     STOPPED,
     Seen,
 )
+from moorage_agent.drivers import NO_GPU_RUNTIME, DriverError
 from moorage_agent.units import DOCKER, Unit, digest_of
 
 # Whose container it is, which service of which revision, and the digest of the unit that it is.
@@ -30,6 +31,15 @@ NVIDIA_RUNTIME = "nvidia_runtime"
 
 _NANO = 1_000_000_000
 _MIB = 1024 * 1024
+# Another image of it is on trial, the container of before is set aside.
+UPDATING = "updating"
+
+# How engines say that a port is somebody else's, with the address and the port.
+_PORT_TAKEN = re.compile(
+    r"(?:listen (?:tcp|udp)[46]? |Bind for )\S*?:(\d+)"
+    r"(?:: bind: address already in use| failed: port is already allocated)"
+)
+_NO_DEVICE_DRIVER = "could not select device driver"
 _PLAIN = re.compile(r"[^a-zA-Z0-9_.-]+")
 
 
@@ -116,6 +126,18 @@ def gpu_way(runtimes: Any, *, is_jetson: bool, has_toolkit: bool) -> Optional[st
     if is_jetson:
         return NVIDIA_RUNTIME if named else None
     return DEVICE_REQUESTS if named or has_toolkit else None
+
+
+def not_started(unit: Unit, said: str, *, again: bool) -> DriverError:
+    """Return why a container could not be started, in words that say what would be right."""
+    port = _PORT_TAKEN.search(said)
+    if port is not None:
+        text = "port %s is in use on this device by something else; free it, or give another (%s)"
+        return DriverError(text % (port[1], said))
+    if _NO_DEVICE_DRIVER in said and unit.body["gpu"]:
+        text = "it needs a GPU, and the Docker Engine cannot give it one; is the driver there? (%s)"
+        return DriverError(text % said, blocked=NO_GPU_RUNTIME)
+    return DriverError(said, again=again)
 
 
 def seen_of(container: Dict[str, Any]) -> Seen:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from moorage_agent import container_outlook
 from moorage_agent import container_specs as specs
 from moorage_agent.applying_state import Seen
 from moorage_agent.container_logs import Lines
-from moorage_agent.drivers import NO_GPU_RUNTIME, DriverError, OnLine, Outlook
+from moorage_agent.container_set import Ours
+from moorage_agent.container_updates import Updates
+from moorage_agent.drivers import NO_GPU_RUNTIME, DriverError, OnEvent, OnLine, Outlook
 from moorage_agent.engine import Engine, EngineRefused
 from moorage_agent.images import Images
-from moorage_agent.units import DOCKER, Unit
+from moorage_agent.units import DOCKER, Unit, Wanted
 
-_STOP_MARGIN_S = 30.0
 _JETSON = "/etc/nv_tegra_release"
 _TOOLKIT = ("nvidia-container-runtime-hook", "nvidia-container-runtime")
 
@@ -31,20 +31,30 @@ class Containers:
 
     name = DOCKER
 
-    def __init__(
-        self, folder: str, agent: str, device: str, on_line: OnLine, engine: Optional[Engine] = None
+    def __init__(  # noqa: PLR0913 - what its owner gives it
+        self,
+        folder: str,
+        agent: str,
+        device: str,
+        on_line: OnLine,
+        engine: Optional[Engine] = None,
+        on_event: OnEvent = lambda *_event: None,
     ) -> None:
         """``agent`` marks what is ours and stays for the life of the store; ``device`` is told."""
-        self._agent = agent
-        self._device = device
         self._engine = engine or Engine()
-        self._images = Images(self._engine)
+        self._ours = Ours(self._engine, agent, device)
+        self._images = Images(self._engine, folder)
         self._lines = Lines(self._engine, folder, on_line)
-        self._guard = threading.Lock()
+        self._updates = Updates(folder, self._engine, self._ours, self._images, self._gpu, on_event)
         self._before: Dict[str, Dict[str, Any]] = {}
         self._ids: Dict[str, str] = {}
 
     # --- what a driver does
+
+    def want(self, wanted: Wanted) -> None:
+        """Follow the tags of those that want it, and let go of images nobody uses."""
+        mine = {name: unit for name, unit in wanted.units.items() if unit.driver == DOCKER}
+        self._updates.want(wanted._replace(units=mine))
 
     def prepare(self, unit: Unit) -> None:
         """Have the image here: it is already, or is loaded from a file, or pulled."""
@@ -54,59 +64,72 @@ class Containers:
 
     def start(self, unit: Unit, revision: int) -> None:
         """Make the container, unless it is there, and start it."""
-        name = specs.container_name(unit.name)
-        there = self._find(unit.name)
-        if there is not None and there["Labels"].get(specs.LABEL_SPEC) != unit.digest:
-            self.remove(unit.name)
-            there = None
-        if there is None:
-            labels = {
-                specs.LABEL_AGENT: self._agent,
-                specs.LABEL_DEVICE: self._device,
-                specs.LABEL_SERVICE: unit.name,
-                specs.LABEL_REVISION: str(revision),
-                specs.LABEL_SPEC: unit.digest,
-            }
-            body = specs.body_of(unit, labels=labels, gpu=self._gpu(unit))
-            try:
-                self._engine.call("POST", "/containers/create", body, query={"name": name})
-            except EngineRefused as error:
-                if error.status != 409:
-                    raise
-                text = "there is a container named %s already, and it is not ours; remove it"
-                raise DriverError(text % name) from None
-        self._engine.call("POST", "/containers/%s/start" % name)
+        with self._updates.turn(unit.name):
+            there = self._ours.of(unit.name)
+            if there.aside is not None and _is_of(unit, there.aside):
+                return  # an update looks after it
+            if not _is_of(unit, there.main):
+                self._remove(unit.name)
+                self._make(unit, revision)
+            self._ours.start(unit)
+
+    def _make(self, unit: Unit, revision: int) -> None:
+        gpu = self._gpu(unit)
+        try:
+            self._ours.make(unit, str(revision), gpu, None)
+        except EngineRefused as error:
+            if error.status != 404 or self._images.find(unit.body["image"]) is not None:
+                raise
+            # Somebody removed the image since it was prepared.
+            self._images.bring(unit)
+            self._ours.make(unit, str(revision), gpu, None)
 
     def remove(self, name: str) -> None:
         """Stop and remove what there is of a service; its images and volumes stay."""
-        there = self._find(name)
-        if there is None:
-            return
-        self._lines.last(name, there["Id"])
-        self._ignoring(404, "POST", "/containers/%s/stop" % there["Id"])
-        self._lines.last(name, there["Id"])
-        self._ignoring(404, "DELETE", "/containers/%s?force=1" % there["Id"])
+        with self._updates.turn(name):
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        there = self._ours.of(name)
+        # What is set aside goes first: alone it would be taken for what is to be brought back.
+        for one in (there.aside, there.main):
+            if one is not None:
+                self._lines.last(name, one["Id"])
+                self._ours.stop(one["Id"])
+                self._lines.last(name, one["Id"])
+                self._ours.remove(one["Id"])
 
     def restart(self, name: str) -> None:
         """Stop and start it, as it is."""
-        there = self._find(name)
-        if there is None:
-            raise DriverError("%s does not run" % name)
-        path = "/containers/%s/restart" % there["Id"]
-        self._engine.call("POST", path, within_s=300.0 + _STOP_MARGIN_S)
+        with self._updates.turn(name):
+            there = self._ours.of(name)
+            if there.aside is not None:
+                text = "%s is being updated right now; ask again when that is over"
+                raise DriverError(text % name)
+            if there.main is None:
+                raise DriverError("%s does not run" % name)
+            self._ours.restart(there.main["Id"])
 
     def seen(self) -> Dict[str, Seen]:
         """Ask for each of ours; and take in what they logged."""
-        found, ids = {}, {}
-        for container in self._ours():
+        found: Dict[str, Seen] = {}
+        ids: Dict[str, str] = {}
+        for service, pair in self._ours.pairs().items():
+            for one in (pair.main, pair.aside):
+                if one is not None:
+                    ids.setdefault(service, one["Id"])
+            if pair.aside is not None:
+                # Whatever it is right now, an update decides about it.
+                label = pair.aside["Labels"].get(specs.LABEL_SPEC, "")
+                found[service] = Seen(DOCKER, label, specs.UPDATING, run=ids[service])
+                continue
             try:
-                told = self._engine.call("GET", "/containers/%s/json" % container["Id"])
+                told = self._engine.call("GET", "/containers/%s/json" % ids[service])
             except EngineRefused as error:
                 if error.status == 404:
                     continue
                 raise
-            service = container["Labels"][specs.LABEL_SERVICE]
-            found[service], ids[service] = specs.seen_of(told), container["Id"]
+            found[service] = specs.seen_of(told)
         self._ids = ids
         self._lines.take(ids)
         return found
@@ -127,6 +150,7 @@ class Containers:
 
     def close(self) -> None:
         """Let them run."""
+        self._updates.close()
         self._lines.end()
 
     # --- what would stop one
@@ -134,7 +158,9 @@ class Containers:
     def outlook(self, unit: Unit) -> Outlook:
         """Look, without pulling or making anything."""
         try:
-            return container_outlook.look(self._engine, self._images, unit, self._gpu, self._ours())
+            return container_outlook.look(
+                self._engine, self._images, unit, self._gpu, self._ours.listed()
+            )
         except DriverError as error:
             return Outlook(({"kind": "engine", "detail": str(error)},))
 
@@ -153,23 +179,6 @@ class Containers:
             raise DriverError(text, blocked=NO_GPU_RUNTIME)
         return way
 
-    # --- containers
 
-    def _ours(self) -> List[Dict[str, Any]]:
-        filters = '{"label":["%s=%s"]}' % (specs.LABEL_AGENT, self._agent)
-        query = {"all": "1", "filters": filters}
-        found: List[Dict[str, Any]] = self._engine.call("GET", "/containers/json", query=query)
-        return [one for one in found if specs.LABEL_SERVICE in (one.get("Labels") or {})]
-
-    def _find(self, service: str) -> Optional[Dict[str, Any]]:
-        for one in self._ours():
-            if one["Labels"][specs.LABEL_SERVICE] == service:
-                return one
-        return None
-
-    def _ignoring(self, status: int, method: str, path: str) -> None:
-        try:
-            self._engine.call(method, path, within_s=300.0 + _STOP_MARGIN_S)
-        except EngineRefused as error:
-            if error.status != status:
-                raise
+def _is_of(unit: Unit, container: Optional[Dict[str, Any]]) -> bool:
+    return container is not None and container["Labels"].get(specs.LABEL_SPEC) == unit.digest

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Optional, Protocol, Tuple
 
 from moorage_agent.applying_state import Seen
-from moorage_agent.units import Unit
+from moorage_agent.units import Unit, Wanted
 
 # Called from threads, with where a line comes from, its severity if that is known, and its text.
 OnLine = Callable[[str, Optional[str], str], None]
+# As above, with an event's name, the service, what to say of it, and more about it.
+OnEvent = Callable[[str, str, str, Dict[str, Any]], None]
 
 # What a device can lack for a unit.
 NO_GPU_RUNTIME = "no_gpu_runtime"
@@ -52,6 +54,9 @@ class Driver(Protocol):
     """
 
     name: str
+
+    def want(self, wanted: Wanted) -> None:
+        """Take note of the document in force, now and whenever it is another; return at once."""
 
     def prepare(self, unit: Unit) -> None:
         """Get what starting it needs, without touching what runs."""

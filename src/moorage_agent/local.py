@@ -26,7 +26,7 @@ def drivers(store: Store, folder: str, collector: Collector) -> List[Driver]:
     device = store.get("device_id") or ""
     return [
         Processes(folder, collector.line),
-        Containers(folder, agent, device, collector.line),
+        Containers(folder, agent, device, collector.line, on_event=collector.happened),
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
@@ -69,6 +70,7 @@ class Collector(logging.Handler):
         """Start empty."""
         super().__init__()
         self._lines: Deque[_Line] = deque()
+        self._events: Deque[_Line] = deque()
         self._held_back: Deque[_Line] = deque(maxlen=_MOST_HELD_BACK)
         self._from = logging.INFO
         self._all_until: Optional[float] = None
@@ -106,6 +108,19 @@ class Collector(logging.Handler):
         text = keytext.redacted(text.replace("\0", "\ufffd"))
         self._take_in(source[:_LONGEST_SOURCE], _LEVELS[named], text)
 
+    def happened(self, event: str, service: str, text: str, more: Dict[str, Any]) -> None:
+        """Take in an event of a service that runs here, from any thread; none is ever left out."""
+        row = {
+            "id": str(uuid.uuid4()),
+            "event": event,
+            "entity_type": "service",
+            "entity_id": service,
+            "description": keytext.redacted(text),
+            "metadata": more,
+        }
+        with self._guard:
+            self._events.append(("events", clock.now(), row))
+
     def _take_in(self, source: str, level: int, text: str) -> None:
         content = {
             "service": source,
@@ -127,11 +142,12 @@ class Collector(logging.Handler):
         return self._sources.setdefault(name, _Source())
 
     def take(self, *, ending: bool = False) -> List[_Line]:
-        """Return the lines as rows for the store; once a flood is over, how many it cost."""
+        """Return lines and events as rows for the store; once a flood is over, what it cost."""
         now = clock.now()
         minute = int(now.steady // 60)
         with self._guard:
-            lines, self._lines = list(self._lines), deque()
+            lines = [*self._lines, *self._events]
+            self._lines, self._events = deque(), deque()
             dropped = {}
             for name, source in self._sources.items():
                 if source.dropped and (ending or minute != source.minute):

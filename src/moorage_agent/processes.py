@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from moorage_agent.applying_state import FAILED, FINISHED, RESTARTING, RUNNING, Seen
 from moorage_agent.drivers import DriverError, OnLine, Outlook
-from moorage_agent.units import PROCESS, Unit
+from moorage_agent.units import PROCESS, Unit, Wanted
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -62,6 +62,9 @@ class Processes:
         self._running: Dict[str, _Supervised] = {}
         self._ticks: Dict[str, Tuple[float, float]] = {}
         self._looked_back = False
+
+    def want(self, wanted: Wanted) -> None:
+        """Do nothing beside what is asked for."""
 
     def prepare(self, unit: Unit) -> None:
         """Look whether the command, the user and the folder are there."""

@@ -18,6 +18,13 @@ STABLE_S = 30.0
 _LONGEST_STABLE_S = 3600.0
 _LONGEST_NAME = 128
 _STOP_AFTER_S = 10.0
+# How often tags are looked up whose services are to follow them.
+UPDATES_EVERY_S = 3600.0
+_SHORTEST_UPDATES_S = 60.0
+_LONGEST_UPDATES_S = 7 * 24 * 3600.0
+# How long images that we pulled stay when nothing uses them any more.
+IMAGES_KEPT_S = 24 * 3600.0
+_LONGEST_KEPT_S = 366 * 24 * 3600.0
 _LONGEST_STOP_S = 300.0
 # Where images come from that name no registry.
 _HUB = "docker.io"
@@ -28,7 +35,10 @@ class Unusable(ValueError):
 
 
 class Unit(NamedTuple):
-    """One service to run. ``body`` holds what its driver goes by; ``auth`` is for its registry."""
+    """One service to run. ``body`` holds what its driver goes by; ``auth`` is for its registry.
+
+    ``updates_every_s``: how often to look whether the image's tag moved; None: never.
+    """
 
     name: str
     driver: str
@@ -36,6 +46,15 @@ class Unit(NamedTuple):
     stable_s: float
     body: Dict[str, Any]
     auth: Optional[Dict[str, str]] = None
+    updates_every_s: Optional[float] = None
+
+
+class Wanted(NamedTuple):
+    """What drivers are told of the document in force; ``settled``: it has proved itself."""
+
+    units: Dict[str, Unit]
+    images_kept_s: float = IMAGES_KEPT_S
+    settled: bool = True
 
 
 def units_of(document: Optional[Dict[str, Any]]) -> Dict[str, Unit]:
@@ -49,15 +68,22 @@ def units_of(document: Optional[Dict[str, Any]]) -> Dict[str, Unit]:
         return {}
     settings = document["config"]
     stable_s = _seconds(settings, "stable_s", STABLE_S, _LONGEST_STABLE_S, "/config/stable_s")
-    registries = _object(settings, "registries", "/config/registries")
+    images_kept_s(document)
     found = {}
     for name, entry in document["services"].items():
         at = "/services/%s" % name
         if not (name.isprintable() and 0 < len(name) <= _LONGEST_NAME):
             raise Unusable("%s: a service's name is 1 to %d characters" % (at, _LONGEST_NAME))
         if _flag(entry, "enabled", at, default=True):
-            found[name] = _unit(name, entry, stable_s, registries, at)
+            found[name] = _unit(name, entry, stable_s, settings, at)
     return found
+
+
+def images_kept_s(document: Optional[Dict[str, Any]]) -> float:
+    """Return how long unused images stay. Raises Unusable."""
+    settings = {} if document is None else document["config"]
+    at = "/config/images_kept_s"
+    return _seconds(settings, "images_kept_s", IMAGES_KEPT_S, _LONGEST_KEPT_S, at)
 
 
 def streams_of(document: Optional[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
@@ -78,16 +104,18 @@ def digest_of(value: Any) -> str:
 
 
 def _unit(
-    name: str, entry: Dict[str, Any], stable_s: float, registries: Dict[str, Any], at: str
+    name: str, entry: Dict[str, Any], stable_s: float, settings: Dict[str, Any], at: str
 ) -> Unit:
     driver = entry.get("driver")
     if driver is None:
         driver = DOCKER if entry.get("image") is not None else PROCESS
     stable_s = _seconds(entry, "stable_s", stable_s, _LONGEST_STABLE_S, at + "/stable_s")
-    auth = None
+    auth = updates_every_s = None
     if driver == DOCKER:
         body = _container(entry, at)
+        registries = _object(settings, "registries", "/config/registries")
         auth = _auth(entry, registries, body["image"], at)
+        updates_every_s = _updates(entry, settings, at)
     elif driver == PROCESS:
         body = _process(entry, at)
     else:
@@ -99,7 +127,17 @@ def _unit(
     body["stop_after_s"] = _seconds(
         entry, "stop_after_s", _STOP_AFTER_S, _LONGEST_STOP_S, at + "/stop_after_s"
     )
-    return Unit(name, driver, digest_of([driver, body]), stable_s, body, auth)
+    return Unit(name, driver, digest_of([driver, body]), stable_s, body, auth, updates_every_s)
+
+
+def _updates(entry: Dict[str, Any], settings: Dict[str, Any], at: str) -> Optional[float]:
+    pointer = "/config/automatic_updates_every_s"
+    every_s = _seconds(
+        settings, "automatic_updates_every_s", UPDATES_EVERY_S, _LONGEST_UPDATES_S, pointer
+    )
+    if every_s < _SHORTEST_UPDATES_S:
+        raise Unusable("%s is at least %d seconds" % (pointer, _SHORTEST_UPDATES_S))
+    return every_s if _flag(entry, "automatic_updates", at) else None
 
 
 def _process(entry: Dict[str, Any], at: str) -> Dict[str, Any]:

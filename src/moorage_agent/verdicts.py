@@ -15,6 +15,7 @@ from moorage_agent.applying_state import (
     Memory,
     Problem,
     Remember,
+    Seen,
     State,
     Target,
     Trying,
@@ -24,7 +25,7 @@ from moorage_agent.reconciling import Decision, is_right
 from moorage_agent.records import replace
 from moorage_agent.units import Unit
 
-# How long what is needed may take to come while the network fails, and services to be healthy.
+# How long what is needed may take to come while the network fails.
 PREPARE_WITHIN_S = 1800.0
 MOST_RESTARTS = 3
 
@@ -57,6 +58,14 @@ def units_in(target: Optional[Target]) -> Dict[str, Unit]:
         return units.units_of(None if target is None else target.document)
     except ValueError:
         return {}
+
+
+def images_kept_s(target: Optional[Target]) -> float:
+    """Return how long unused images stay by a kept document; as usual if it says nothing usable."""
+    try:
+        return units.images_kept_s(None if target is None else target.document)
+    except ValueError:
+        return units.IMAGES_KEPT_S
 
 
 def _digest(unit: Optional[Unit]) -> Optional[str]:
@@ -114,9 +123,17 @@ def _out_of_time(state: State, now: float) -> Decision:
 
 def _health(state: State, name: str, now: float) -> Tuple[Optional[str], bool]:
     """Return what is wrong for good with a unit, and whether it has proved itself."""
-    unit, seen = state.units[name], state.seen.get(name)
+    seen, since = state.seen.get(name), state.since.get(name)
     if seen is None or not is_right(state, name):
         return None, False
+    return proof_of(state.units[name], seen, None if since is None else now - since[1])
+
+
+def proof_of(unit: Unit, seen: Seen, ran_s: Optional[float]) -> Tuple[Optional[str], bool]:
+    """Return what is wrong for good with what is seen of a unit, and whether it proved itself.
+
+    ``ran_s``: how long this run of it has been seen for.
+    """
     wrong = None
     if seen.state == FAILED:
         wrong = "it ended and is not to be restarted"
@@ -126,8 +143,7 @@ def _health(state: State, name: str, now: float) -> Tuple[Optional[str], bool]:
         wrong = "it was restarted %d times" % seen.restarts
     if wrong is not None:
         return wrong if seen.error is None else "%s: %s" % (wrong, seen.error), False
-    since = state.since.get(name)
-    stable = since is not None and now - since[1] >= unit.stable_s
+    stable = ran_s is not None and ran_s >= unit.stable_s
     proved = seen.state == FINISHED or seen.health == HEALTHY
     return None, proved or (seen.state == RUNNING and seen.health == NO_CHECK and stable)
 
