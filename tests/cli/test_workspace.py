@@ -52,6 +52,24 @@ def test_workspaces_are_listed_shown_and_changed(admin):
     assert "Pier 9" in admin.ok("workspace", "get", "pier")
 
 
+def test_how_long_a_workspace_keeps_what_is_chosen_and_given_back(cli):
+    (own,) = cli.json("workspace", "list")
+    path = f"workspaces/{own['slug']}"
+    dry = cli.json("workspace", "update", own["slug"], "--keep-logs", "3", "--dry-run")
+    assert (dry["before"]["retention"]["logs_days"], dry["after"]["retention"]["logs_days"]) == (
+        7.0,
+        3.0,
+    )
+    cli.ok("workspace", "update", own["slug"], "--keep-logs", "3", "--keep-telemetry", "1.5")
+    assert asked(cli, path)["retention_own"] == ["logs_days", "telemetry_days"]
+    assert "1.5 days (its own choice)" in cli.ok("workspace", "get", own["slug"])
+    cli.ok("workspace", "update", own["slug"], "--keep-logs", "default")
+    assert asked(cli, path)["retention_own"] == ["telemetry_days"]
+    cli.refused(2, "workspace", "update", own["slug"], "--keep-logs", "long")
+    cli.refused(2, "workspace", "update", own["slug"], "--keep-logs", "400")
+    cli.ok("workspace", "update", own["slug"], "--keep-telemetry", "default")
+
+
 def test_what_cannot_be_is_refused_with_its_code(admin):
     admin.ok("workspace", "create", "taken")
     admin.refused(5, "workspace", "create", "taken")

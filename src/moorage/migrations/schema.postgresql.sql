@@ -419,6 +419,7 @@ CREATE TABLE public.workspaces (
     slug text NOT NULL,
     name text NOT NULL,
     features text NOT NULL,
+    retention text NOT NULL,
     created_at bigint NOT NULL
 );
 

@@ -547,6 +547,7 @@ CREATE TABLE workspaces (
     slug TEXT NOT NULL,
     name TEXT NOT NULL,
     features TEXT NOT NULL,
+    retention TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     CONSTRAINT pk_workspaces PRIMARY KEY (id),
     CONSTRAINT uq_workspaces_slug UNIQUE (slug)

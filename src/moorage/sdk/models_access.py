@@ -74,12 +74,18 @@ class ProvisioningTokenMade(ProvisioningToken):
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """A workspace. ``features`` are the parts of the product it may use."""
+    """A workspace. ``features`` are the parts of the product it may use.
+
+    ``retention`` is how many days each kind of rows is kept; ``retention_own`` names the kinds for
+    which the workspace chose that itself.
+    """
 
     id: str
     slug: str
     name: str
     features: tuple[str, ...] = ()
+    retention: Mapping[str, float] = field(default_factory=dict)
+    retention_own: tuple[str, ...] = ()
     created_at: datetime
 
 

@@ -1,6 +1,6 @@
 """``client.workspaces``, ``client.server``: what stands above devices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from moorage.sdk.calls import Call, D, Paged, Resource
 from moorage.sdk.models_access import ServerKey, Workspace, WorkspaceMade
@@ -42,13 +42,24 @@ class Workspaces(Resource[D]):
 
     @Call
     def update(
-        self, slug: str, *, name: str | None = None, features: Sequence[str] | None = None
+        self,
+        slug: str,
+        *,
+        name: str | None = None,
+        features: Sequence[str] | None = None,
+        retention: Mapping[str, float | None] | None = None,
     ) -> Request[Workspace]:
         """Change what is given; ``features`` are the administration's to give.
 
+        ``retention`` is in days by kind (``logs_days``); None for as long as everybody has.
+
         Raises NotFound, Forbidden, Invalid.
         """
-        body = body_of(name=name, features=None if features is None else list(features))
+        body = body_of(
+            name=name,
+            features=None if features is None else list(features),
+            retention=None if retention is None else dict(retention),
+        )
         return change(Workspace, "PATCH", path_of("workspaces", slug), body)
 
 

@@ -58,6 +58,7 @@ class App:
         self._front: FrontDoor | None = None
         self.failure: BaseException | None = None
         self.closing = asyncio.Event()
+        self.kept = Kept(retention_of(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or run the lifespan."""
@@ -85,7 +86,7 @@ class App:
     async def running(self) -> AsyncIterator[Services]:
         """Open everything, and on leaving flush and close it."""
         settings = self.settings
-        kept = Kept(retention_of(settings))
+        kept, bounds = self.kept, settings.retention.bounds()
         async with opened(settings, clock=self._clock) as (db, keyring), relayed(db):
             async with db.write() as tx:
                 await alive.mark(tx)
@@ -109,9 +110,10 @@ class App:
                 else 0,
                 environments=environments,
                 pin=tls.pin_of(settings),
+                kept_days=bounds,
             )
             watch = RoomWatch(db, ingest.room, Limits(**settings.storage.model_dump()))
-            jobs = Jobs(db, kept, watch)
+            jobs = Jobs(db, kept, watch, bounds)
 
             def warnings() -> list[str]:
                 return [environments.warning] if environments and environments.warning else []

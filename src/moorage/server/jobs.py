@@ -1,12 +1,14 @@
 """What the server does by itself: its alive-mark, and clearing out what is past its time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
-from moorage.core import commands
+from moorage.core import commands, workspaces
+from moorage.core.workspaces import KeptDays
 from moorage.ingest import Kept, Retention
 from moorage.server.clearing import Clearing
 from moorage.server.rolling import EVERY as ROLL_EVERY
@@ -18,15 +20,21 @@ _log = structlog.get_logger("moorage.jobs")
 _PURGE_EVERY = timedelta(hours=1)
 _COVER_EVERY = timedelta(minutes=1)
 _LOOK_EVERY_S = 60.0
+_LEARN_EVERY_S = 30.0
 
 
 class Jobs:
     """The loop; every server runs it, claims decide who acts."""
 
     def __init__(
-        self, db: Database, retention: Retention | Kept, watch: RoomWatch | None = None
+        self,
+        db: Database,
+        retention: Retention | Kept,
+        watch: RoomWatch | None = None,
+        bounds: Mapping[str, KeptDays] | None = None,
     ) -> None:
         """Keep the parts."""
+        self._bounds = bounds or {}
         self._watch = watch
         self._db = db
         self._kept = retention if isinstance(retention, Kept) else Kept(retention)
@@ -41,6 +49,7 @@ class Jobs:
             asyncio.create_task(self._forever(self._mark_alive, period), name="alive-mark"),
             asyncio.create_task(self._forever(self._expire_commands, 5.0), name="expire"),
             asyncio.create_task(self._forever(self._purge_if_due, _LOOK_EVERY_S), name="purge"),
+            asyncio.create_task(self._forever(self.learn, _LEARN_EVERY_S), name="retention"),
             asyncio.create_task(self._forever(self._cover_if_due, _LOOK_EVERY_S), name="cover"),
             asyncio.create_task(
                 self._forever(self._rolling.run_if_due, ROLL_EVERY.total_seconds()), name="rollups"
@@ -90,11 +99,30 @@ class Jobs:
 
     async def purge(self) -> None:
         """Clear out everything past its time, a small step at a time."""
+        await self.learn()
         await self._rolling.run()  # samples that are not summed up yet are not cleared out
         await self._clearing.run()
 
+    async def learn(self) -> None:
+        """Learn how long workspaces want their rows kept."""
+        async with self._db.read() as tx:
+            chosen = await workspaces.retentions(tx)
+        self._kept.choose(
+            {
+                workspace_id: replace(
+                    self._kept.default,
+                    **{
+                        name.removesuffix("_days"): timedelta(days=days.of(its.get(name)))
+                        for name, days in self._bounds.items()
+                    },
+                )
+                for workspace_id, its in chosen.items()
+            }
+        )
+
     async def prepare(self) -> None:
         """Do what comes before any row is taken in: a place for it, and whether there is room."""
+        await self.learn()
         await self.cover()
         if self._watch is not None:
             await self._watch.look()

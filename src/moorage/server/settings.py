@@ -21,7 +21,46 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moorage.core.workspaces import KeptDays
 from moorage.kit.url import plain_url
+
+
+class LeastDays(BaseModel):
+    """The fewest days a workspace may choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    telemetry_days: float = Field(
+        default=1, gt=0, description="fewest days a workspace may choose for its telemetry"
+    )
+    logs_days: float = Field(default=1, gt=0, description="the same for its log lines")
+    events_days: float = Field(default=1, gt=0, description="the same for its events")
+    audit_days: float = Field(
+        default=90,
+        gt=0,
+        description="the same for its audit entries, which are to outlive whoever has a reason to "
+        "be rid of them",
+    )
+
+
+class MostDays(BaseModel):
+    """The most days a workspace may choose; without a value those that hold for everybody."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    telemetry_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="most days a workspace may choose for its telemetry; by default no more than "
+        "everybody has",
+    )
+    logs_days: float | None = Field(
+        default=None, gt=0, description="the same for its log lines; each day takes room"
+    )
+    events_days: float | None = Field(default=None, gt=0, description="the same for its events")
+    audit_days: float | None = Field(
+        default=None, gt=0, description="the same for its audit entries"
+    )
 
 
 class RetentionSettings(BaseModel):
@@ -43,6 +82,17 @@ class RetentionSettings(BaseModel):
     logs_days: float = Field(default=7, gt=0, description="log lines")
     events_days: float = Field(default=90, gt=0, description="events")
     audit_days: float = Field(default=365, gt=0, description="audit entries")
+    least: LeastDays = Field(default_factory=LeastDays, description="what workspaces may choose")
+    most: MostDays = Field(default_factory=MostDays, description="what workspaces may choose")
+
+    def bounds(self) -> dict[str, KeptDays]:
+        """Return the days of each kind that a workspace may choose for itself."""
+        found = {}
+        for name in LeastDays.model_fields:
+            days, least, most = (getattr(one, name) for one in (self, self.least, self.most))
+            most = days if most is None else max(most, days)
+            found[name] = KeptDays(days, min(least, days), most)
+        return found
 
 
 class IngestSettings(BaseModel):

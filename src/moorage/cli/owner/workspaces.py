@@ -1,6 +1,6 @@
 """Workspaces: listed, shown, made, changed; with the administration's key all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from moorage import sdk
@@ -40,6 +40,11 @@ def get(profile: str | None, slug: str, *, as_json: bool) -> None:
             "features": " ".join(found.features),
             "id": found.id,
             "made": time_text(found.created_at),
+            **{
+                f"keeps {name.removesuffix('_days')}": f"{days:g} days"
+                + (" (its own choice)" if name in found.retention_own else "")
+                for name, days in found.retention.items()
+            },
         }
     )
 
@@ -79,15 +84,17 @@ def update(
     name: str | None,
     features: Sequence[str] | None,
     no_features: bool,
+    keep: Mapping[str, str | None],
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Change what is given."""
+    """Change what is given. ``keep`` has the days of each kind as they were typed."""
+    retention = {name: _days(name, text) for name, text in keep.items() if text is not None}
     if features and no_features:
         raise usage("use either --feature or --no-features")
     wanted = [] if no_features else list(features) if features else None
-    if name is None and wanted is None:
-        raise usage("say what to change: --name, --feature or --no-features")
+    if name is None and wanted is None and not retention:
+        raise usage("say what to change: --name, --feature, --no-features or --keep-...")
     with connected(profile) as client:
         before = client.workspaces.get(_checked(slug))
         if dry_run:
@@ -95,14 +102,38 @@ def update(
                 before,
                 name=before.name if name is None else name,
                 features=before.features if wanted is None else tuple(sorted(wanted)),
+                # How long everybody keeps a kind is not known here; it is left out.
+                retention={
+                    name: days
+                    for name, days in {**before.retention, **retention}.items()
+                    if days is not None
+                },
+                retention_own=tuple(
+                    sorted(
+                        ({*before.retention_own} | retention.keys())
+                        - {name for name, days in retention.items() if days is None}
+                    )
+                ),
             )
             output.dry_run(before, after, as_json=as_json)
             return
-        changed: sdk.Workspace = client.workspaces.update(before.slug, name=name, features=wanted)
+        changed: sdk.Workspace = client.workspaces.update(
+            before.slug, name=name, features=wanted, retention=retention or None
+        )
     if as_json:
         output.emit(changed)
     else:
         output.show_difference(before, changed, as_json=False)
+
+
+def _days(name: str, text: str) -> float | None:
+    if text == "default":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        option = f"--keep-{name.removesuffix('_days')}"
+        raise usage(f"{option} takes a number of days, or 'default'") from None
 
 
 def _checked(slug: str) -> str:

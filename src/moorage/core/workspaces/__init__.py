@@ -1,6 +1,6 @@
 """Tenancy: a workspace owns devices, keys and settings; features open parts of the product."""
 
-from moorage.core.workspaces.model import Feature, Workspace
+from moorage.core.workspaces.model import Feature, KeptDays, Workspace
 from moorage.core.workspaces.rules import RESERVED_SLUGS
 from moorage.core.workspaces.service import (
     create,
@@ -11,12 +11,14 @@ from moorage.core.workspaces.service import (
     get_by_slug,
     list_workspaces,
     record_in_all,
+    retentions,
     update,
 )
 
 __all__ = [
     "RESERVED_SLUGS",
     "Feature",
+    "KeptDays",
     "Workspace",
     "create",
     "ensure",
@@ -26,5 +28,6 @@ __all__ = [
     "get_by_slug",
     "list_workspaces",
     "record_in_all",
+    "retentions",
     "update",
 ]

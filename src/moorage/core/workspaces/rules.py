@@ -1,9 +1,10 @@
 """What a workspace may be called."""
 
 import re
+from collections.abc import Mapping
 
 from moorage.core.errors import DomainError, invalid
-from moorage.core.workspaces.model import Feature
+from moorage.core.workspaces.model import Feature, KeptDays
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -82,6 +83,34 @@ def check_features(names: list[str]) -> frozenset[Feature]:
         if name not in known:
             raise invalid("/features", f"there is no feature {name!r}; there are {sorted(known)}")
     return frozenset(Feature(name) for name in names)
+
+
+def check_retention(
+    before: Mapping[str, float],
+    wanted: Mapping[str, float | None],
+    bounds: Mapping[str, KeptDays],
+) -> dict[str, float]:
+    """Return the days chosen after a change; None gives a kind back to the server's own.
+
+    Raises:
+        DomainError: ``invalid`` for a kind that is not kept by age, or days out of bounds.
+
+    """
+    chosen = dict(before)
+    for name, days in wanted.items():
+        bound = bounds.get(name)
+        if bound is None:
+            raise invalid(f"/retention/{name}", f"there is no {name}; there are {sorted(bounds)}")
+        if days is None:
+            chosen.pop(name, None)
+        elif bound.least <= days <= bound.most:
+            chosen[name] = days
+        else:
+            raise invalid(
+                f"/retention/{name}",
+                f"this server lets a workspace choose {bound.least:g} to {bound.most:g} days here",
+            )
+    return chosen
 
 
 def refuse_absent(slug: str) -> DomainError:

@@ -7,7 +7,7 @@ from moorage.core import audit
 from moorage.core.caller import Caller, Scope
 from moorage.core.errors import DomainError, Kind, not_found
 from moorage.core.workspaces import rules, store
-from moorage.core.workspaces.model import Workspace
+from moorage.core.workspaces.model import KeptDays, Workspace
 from moorage.kit.ids import new_id
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.kit.text import clean_text
@@ -120,17 +120,20 @@ async def get_by_slug(tx: Tx, caller: Caller, slug: str) -> Workspace:
     return found
 
 
-async def update(
+async def update(  # noqa: PLR0913 - what can be changed
     tx: Tx,
     caller: Caller,
     slug: str,
     *,
     name: str | None = None,
     features: list[str] | None = None,
+    retention: Mapping[str, float | None] | None = None,
+    bounds: Mapping[str, KeptDays] | None = None,
 ) -> Workspace:
     """Rename a workspace, or open and close parts of the product for it (``workspace:admin``).
 
-    Features are the administration's to give.
+    Features are the administration's to give. ``retention`` are days by kind, None for the server's
+    own, within the ``bounds`` that the server sets.
 
     Raises:
         DomainError: ``invalid``, ``not_found``; ``forbidden`` for an owner who names features.
@@ -142,7 +145,10 @@ async def update(
     if features is not None:
         await _require_administration(tx, caller)
         await store.set_features(tx, found.id, rules.check_features(features))
-    changed = {"name": name, "features": features}
+    if retention is not None:
+        chosen = rules.check_retention(found.retention, retention, bounds or {})
+        await store.set_retention(tx, found.id, chosen)
+    changed = {"name": name, "features": features, "retention": retention}
     told = {key: value for key, value in changed.items() if value is not None}
     await audit.record(tx, caller, "workspace.changed", found.id, told)
     return await get(tx, found.id)
@@ -169,3 +175,8 @@ async def record_in_all(tx: Tx, actor: str, action: str, details: Mapping[str, A
     for workspace_id in await store.all_ids(tx):
         caller = Caller(workspace_id, live=True, actor=actor)
         await audit.record(tx, caller, action, workspace_id, details)
+
+
+async def retentions(tx: Tx) -> dict[str, Mapping[str, float]]:
+    """Return the days that workspaces chose, by id and kind of rows, for jobs and ingest."""
+    return await store.retentions(tx)

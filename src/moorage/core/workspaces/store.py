@@ -1,5 +1,7 @@
 """The workspaces table and every statement on it."""
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from moorage.core.workspaces.model import Feature, Workspace
@@ -11,6 +13,8 @@ _workspaces = table(
     sa.Column("slug", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("features", JsonText, nullable=False),
+    # Days by kind of rows, of those that the workspace chose.
+    sa.Column("retention", JsonText, nullable=False),
     sa.Column("created_at", Millis, nullable=False),
 )
 
@@ -21,7 +25,7 @@ _FIND = Prepared(lambda _: sa.select(_workspaces).where(_workspaces.c.id == sa.b
 def _workspace(row: Row) -> Workspace:
     known = {str(feature) for feature in Feature}
     features = frozenset(Feature(name) for name in row.features if name in known)
-    return Workspace(row.id, row.slug, row.name, features, row.created_at)
+    return Workspace(row.id, row.slug, row.name, features, row.created_at, row.retention)
 
 
 async def find(tx: Tx, workspace_id: str) -> Workspace | None:
@@ -43,6 +47,7 @@ async def insert_if_absent(tx: Tx, workspace: Workspace) -> bool:
         "slug": workspace.slug,
         "name": workspace.name,
         "features": sorted(workspace.features),
+        "retention": dict(workspace.retention),
         "created_at": workspace.created_at,
     }
     return await tx.run(tx.engine.insert(_workspaces).on_conflict_do_nothing(), values) == 1
@@ -76,3 +81,22 @@ async def set_features(tx: Tx, workspace_id: str, features: frozenset[Feature]) 
 async def all_ids(tx: Tx) -> list[str]:
     """Ids of all workspaces."""
     return [row.id for row in await tx.rows(sa.select(_workspaces.c.id))]
+
+
+async def set_retention(tx: Tx, workspace_id: str, retention: Mapping[str, float]) -> None:
+    """Replace what it chose."""
+    await tx.run(
+        sa.update(_workspaces)
+        .where(_workspaces.c.id == workspace_id)
+        .values(retention=dict(retention))
+    )
+
+
+async def retentions(tx: Tx) -> dict[str, Mapping[str, float]]:
+    """What workspaces chose, by id, those that chose nothing left out."""
+    rows = await tx.rows(
+        sa.select(_workspaces.c.id, _workspaces.c.retention).where(
+            sa.type_coerce(_workspaces.c.retention, sa.Text) != "{}"
+        )
+    )
+    return {row.id: row.retention for row in rows}

@@ -1,9 +1,11 @@
 """What the composition root hands to every dialect."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from moorage.core.provisioning import ServerAddress, Signer
+from moorage.core.workspaces import KeptDays
 from moorage.dialects.common.callers import Callers
 from moorage.dialects.common.environments import Environments
 from moorage.ingest import Ingest
@@ -20,7 +22,7 @@ class Services:
     ``signer`` signs what devices are to trust without asking; ``server_key`` is its public half, 32
     bytes. ``login_key`` signs what a login hands out, 32 bytes. ``closing`` is set once the server
     was told to stop: answers that are held end then. ``environments`` is None unless a manager of
-    them is set up.
+    them is set up. ``kept_days`` is how long rows are kept, by kind.
     """
 
     db: Database
@@ -37,6 +39,7 @@ class Services:
     requests_per_minute: int = 0
     environments: Environments | None = None
     pin: str | None = None
+    kept_days: Mapping[str, KeptDays] = field(default_factory=dict)
 
     @property
     def address(self) -> ServerAddress:
