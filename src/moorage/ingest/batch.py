@@ -67,18 +67,18 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
     present = {i.device.device_id: i.device for i in answered if not i.report.backfill}
     waiting = await commands.take(tx, list(present.values()))
 
-    async def outcome(incoming: Incoming) -> Outcome:
+    def outcome(incoming: Incoming) -> Outcome | None:
         if id(incoming) in turned_away:
             return turned_away[id(incoming)]
         found = judged.get(id(incoming))
         if found is None:
-            return await locked_out(tx, incoming.key_digest)
+            return None
         verdict, notes = found
         if isinstance(verdict, reports.Fork | reports.Reused):
             return _refusal(verdict)
         device_id = incoming.device.device_id
         if device_id not in revisions:  # retired by another server while this batch was written
-            return await locked_out(tx, incoming.key_digest)
+            return None
         return Received(
             sequence=verdict.sequence,
             chain=verdict.chain,
@@ -91,7 +91,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
             notes=notes,
         )
 
-    return [await outcome(incoming) for incoming in batch]
+    return [outcome(incoming) or await locked_out(tx, incoming.key_digest) for incoming in batch]
 
 
 def _is_refused(verdict: reports.Verdict) -> bool:

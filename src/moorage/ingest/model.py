@@ -1,7 +1,7 @@
 """A report as it comes in, whatever dialect brought it, and what its sender is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -179,8 +179,7 @@ class Incoming:
     skew_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOut:
+class CommandOut(Struct, frozen=True):
     """A command the device is to run; it comes again until its result is in."""
 
     id: str
@@ -189,13 +188,12 @@ class CommandOut:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """The acknowledgement: all of it is durable. ``notes`` say what was kept out, and why."""
 
     sequence: int
     chain: str
     report_interval_s: int
     config_revision: int
-    commands: list[CommandOut] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    commands: list[CommandOut] = []
+    notes: list[str] = []

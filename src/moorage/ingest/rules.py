@@ -1,6 +1,5 @@
 """What of a report is kept, at what time: pure decisions and the rows that follow."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from moorage.core import events
-from moorage.core.telemetry import MEASURES
 from moorage.ingest.model import Event, Incoming, LogLine, Sample
 from moorage.kit.ids import new_row_id
 
@@ -52,7 +50,7 @@ class Rows:
     def add(self, incoming: Incoming, now: datetime, retention: Retention) -> list[str]:
         """Add one report's rows; return notes on what was kept out."""
         report, device_id = incoming.report, incoming.device.device_id
-        kept_out: Counter[str] = Counter()
+        kept_out: dict[str, int] = {}
         correction = _correction(incoming.skew_ms)
 
         def dated(
@@ -62,7 +60,7 @@ class Rows:
             for part in parts:
                 at = _corrected(part.at, correction)
                 if at is None or not oldest <= at <= newest:
-                    kept_out[name] += 1
+                    kept_out[name] = kept_out.get(name, 0) + 1
                     continue
                 yield (
                     part,
@@ -113,9 +111,7 @@ def _corrected(at: datetime, correction: timedelta | None) -> datetime | None:
 
 
 def _sample_row(sample: Sample, row: dict[str, Any]) -> dict[str, Any]:
-    for name in MEASURES:
-        row[name] = getattr(sample, name)
-    return row
+    return {**msgspec.structs.asdict(sample), **row}
 
 
 def _log_row(line: LogLine, row: dict[str, Any]) -> dict[str, Any]:

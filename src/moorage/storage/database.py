@@ -6,6 +6,7 @@ in docs/decisions/0001-storage.md).
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -219,8 +220,7 @@ class _SQLiteTx(_TxBase):
         on = statement.on(self.engine)
 
         def fetch() -> Sequence[Row]:
-            found = self._connection.exec_driver_sql(on.sql, on.values(params)).all()
-            return on.read(found)
+            return on.read(self._driver.execute(on.sql, on.values(params)).fetchall())
 
         return await self._call(fetch)
 
@@ -228,7 +228,7 @@ class _SQLiteTx(_TxBase):
         on = statement.on(self.engine)
 
         def execute() -> int:
-            return self._connection.exec_driver_sql(on.sql, on.values(params)).rowcount
+            return self._driver.execute(on.sql, on.values(params)).rowcount
 
         return await self._call(execute)
 
@@ -236,12 +236,18 @@ class _SQLiteTx(_TxBase):
         on = statement.on(self.engine)
 
         def execute() -> None:
-            self._connection.exec_driver_sql(on.sql, [on.values(row) for row in rows])
+            self._driver.executemany(on.sql, [on.values(row) for row in rows])
 
         await self._call(execute)
 
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         return await self._call(lambda: function(self._connection))
+
+    @property
+    def _driver(self) -> sqlite3.Connection:
+        """The driver's connection, for what was compiled before: all else would be done twice."""
+        connection: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
+        return connection
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:
@@ -254,6 +260,9 @@ class _SQLiteTx(_TxBase):
             return done.result()
         except DBAPIError as error:
             raise self.engine.translate(error) from None
+        except sqlite3.Error as error:
+            told = DBAPIError.instance("", None, error, sqlite3.Error)
+            raise self.engine.translate(told) from None  # type: ignore[arg-type]  # it is one
         except OverflowError:
             raise self.engine.translate(DBAPIError("", None, OverflowError())) from None
 

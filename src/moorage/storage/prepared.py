@@ -8,6 +8,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -47,22 +48,7 @@ class Prepared:
 
     def _compile(self, engine: Engine) -> "OnEngine":
         compiled: Any = self._build(engine).compile(dialect=_DIALECTS[engine.name])  # type: ignore[attr-defined]
-        fixed = compiled.params
-        places = [
-            (name, fixed.get(name), _processor(compiled.binds[name], compiled))
-            for name in compiled.positiontup
-        ]
-
-        def values(given: Mapping[str, Any]) -> Values:
-            get = given.get
-            return tuple(
-                [
-                    get(name, default) if process is None else process(get(name, default))
-                    for name, default, process in places
-                ]
-            )
-
-        return OnEngine(str(compiled), values, _reader(compiled, _DIALECTS[engine.name]))
+        return OnEngine(str(compiled), _writer(compiled), _reader(compiled, _DIALECTS[engine.name]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +60,46 @@ class OnEngine:
     read: Callable[[Sequence[Any]], Sequence[Any]]
 
 
+def _writer(compiled: Any) -> Callable[[Mapping[str, Any]], Values]:
+    """Return what puts named parameters in the driver's order."""
+    names = list(compiled.positiontup)
+    defaults = {name: compiled.params.get(name) for name in names}
+    processed = [
+        (at, process)
+        for at, name in enumerate(names)
+        if (process := _processor(compiled.binds[name], compiled)) is not None
+    ]
+    # A row that names everything, as those of the report path do, is picked in one call.
+    pick = itemgetter(*names) if len(names) > 1 else None
+
+    def picked(given: Mapping[str, Any]) -> Values:
+        if pick is not None:
+            try:
+                found: Values = pick(given)
+            except KeyError:
+                pass
+            else:
+                return found
+        return tuple([given.get(name, defaults[name]) for name in names])
+
+    def values(given: Mapping[str, Any]) -> Values:
+        found = list(picked(given))
+        for at, process in processed:
+            found[at] = process(found[at])
+        return tuple(found)
+
+    return values if processed else picked
+
+
 def _reader(compiled: Any, dialect: sa.Dialect) -> Callable[[Sequence[Any]], Sequence[Any]]:
     columns = compiled._result_columns  # noqa: SLF001
     processors = [_result_processor(column.type, dialect) for column in columns]
-    if not any(processors):
-        return lambda rows: rows
     # Repeated names (joined tables) are told apart by their place, as nobody can ask for them.
     names = [column.keyname for column in columns]
     row = namedtuple("row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - by name at run time
+
+    if not any(processors):
+        return lambda rows: [row._make(found) for found in rows]
 
     def read(rows: Sequence[Any]) -> Sequence[Any]:
         return [
@@ -111,6 +129,8 @@ def _result_processor(
 def _processor(bind: sa.BindParameter[Any], compiled: Any) -> Callable[[Any], Any] | None:
     if isinstance(bind.type, Millis):
         return _millis  # the same as the type's own, without the layers around it
+    if isinstance(bind.type, sa.Boolean):
+        return None  # both drivers take it as it is
     found: Callable[[Any], Any] | None = compiled._bind_processors.get(bind.key)  # noqa: SLF001
     return found
 
@@ -119,5 +139,14 @@ def _time(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else from_ms(milliseconds)
 
 
+# The rows of a batch share the present of their transaction, so the last time is often asked again.
+_last: tuple[datetime | None, int | None] = (None, None)
+
+
 def _millis(at: datetime | None) -> int | None:
-    return None if at is None else to_ms(at)
+    global _last  # noqa: PLW0603 - a memo of one; whoever reads it gets a whole pair
+    last, ms = _last
+    if at is not last:
+        ms = None if at is None else to_ms(at)
+        _last = (at, ms)
+    return ms

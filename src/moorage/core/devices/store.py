@@ -163,7 +163,16 @@ _RECORD_HEARTBEATS = Prepared(
 
 async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
     """Note contacts; rows come in the order of device ids, so that two writers cannot deadlock."""
-    named = [{f"_{name}": value for name, value in row.items()} for row in rows]
+    named = [
+        {
+            "_device_id": row["device_id"],
+            "_at": row["at"],
+            "_boot_id": row["boot_id"],
+            "_uptime_s": row["uptime_s"],
+            "_skew_ms": row["skew_ms"],
+        }
+        for row in rows
+    ]
     await tx.run_many(_RECORD_HEARTBEATS, named)
 
 

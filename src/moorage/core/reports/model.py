@@ -1,14 +1,19 @@
-"""What a report offers to the ledger, and what the ledger answers."""
+"""What a report offers to the ledger, and what the ledger answers.
+
+What is made for every report is a msgspec Struct: frozen like a dataclass, and made in a tenth of
+the time.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from moorage.core.caller import DeviceRef
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """The part of a report that says where it belongs.
 
     Attributes:
@@ -34,8 +39,7 @@ class Offer:
     continues: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A report as the ledger has it: its place, its digest and the chain after it."""
 
     epoch: str
@@ -44,8 +48,7 @@ class Link:
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class EpochState:
+class EpochState(Struct, frozen=True):
     """How far an epoch has come; ``sequence`` 0 is its beginning.
 
     ``backfill``: it holds history. ``current``: it is the device's present live one.
@@ -59,40 +62,35 @@ class EpochState:
     checkpoint_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """New: keep its content."""
 
     sequence: int
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """Known from another epoch: the chain goes on, the content is here already."""
 
     sequence: int
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """Here already: answer as the first time."""
 
     sequence: int
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(Struct, frozen=True):
     """Does not continue the chain; ``sequence`` and ``chain`` are what we have."""
 
     sequence: int
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reused:
+class Reused(Struct, frozen=True):
     """Another body stands at that place already."""
 
     sequence: int

@@ -1,9 +1,11 @@
 """Judging a batch of reports against the ledger, in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
+
+from msgspec import structs
 
 from moorage.core import devices, events
 from moorage.core.caller import Caller, DeviceRef, Scope
@@ -54,9 +56,12 @@ class Ledger:
         """Decide on one report and note what follows; nothing is written before ``save``."""
         device_id = offer.device.device_id
         state = self._epochs[device_id, offer.epoch]
-        own_id, here_id = rules.ledger_id(offer), rules.link_id(offer)
+        own_id = rules.ledger_id(offer)
         known = self._links.get((device_id, own_id))
-        verdict = rules.judge(offer, state, known, self._links.get((device_id, here_id)))
+        # Only a report that is known from elsewhere has a further row.
+        here_id = own_id if known is None else rules.link_id(offer)
+        known_here = None if known is None else self._links.get((device_id, here_id))
+        verdict = rules.judge(offer, state, known, known_here)
         match verdict:
             case Store():
                 self._add(offer, own_id, verdict)
@@ -98,7 +103,7 @@ class Ledger:
             self._took_over[key[0]] = offer.epoch
             for other, was in self._epochs.items():
                 if other[0] == key[0] and was.current:
-                    self._set(other, replace(was, current=False))
+                    self._set(other, structs.replace(was, current=False))
         now = self._tx.now
         due = state.checkpoint_at is None or now - state.checkpoint_at >= _CHECKPOINT_EVERY
         self._set(

@@ -196,6 +196,8 @@ def check_part(value: object, pointer: str) -> None:
 
 
 def _needs_mending(body: bytes) -> bool:
+    if b"\\u" not in body and body.isascii():
+        return False
     # `\u0000` and `\ud83d` are the only ways JSON has to spell what a database cannot hold, and a
     # pair of surrogates that belong together comes through mending unharmed.
     if b"\\u0000" in body or b"\\ud" in body or b"\\uD" in body:
