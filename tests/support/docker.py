@@ -1,12 +1,16 @@
 """A Docker Engine of the test's own: Debian's docker.io, its own socket, its own folders."""
 
+import ctypes
 import io
 import os
 import shutil
 import subprocess
 import tarfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -15,13 +19,29 @@ from moorage_agent.engine import Engine
 
 IMAGE = "busybox-of-the-test"
 _STARTS_WITHIN_S = 60
+_CLONE_NEWNET = 0x40000000
+_Made = TypeVar("_Made")
+# A network and a small disk of its own, which are gone with it.
+_APART = """
+set -e
+busybox ip link set lo up
+mkdir -p "$1"
+mount -t tmpfs -o "size=$2m" tmpfs "$1"
+shift 2
+exec "$@"
+"""
 
 
 class DockerProcess:
-    """`dockerd` with networks off, so that it changes nothing of the machine's; ended by its id."""
+    """`dockerd` with networks off, so that it changes nothing of the machine's; ended by its id.
 
-    def __init__(self, folder: Path) -> None:
+    ``disk_mb``: in a network of its own, with a bridge and ports, and on a disk of that size. Its
+    runtime ``nvidia`` is the usual one by another name.
+    """
+
+    def __init__(self, folder: Path, disk_mb: int | None = None) -> None:
         self._folder = folder
+        self._disk_mb = disk_mb
         # A socket's address is at most 107 bytes long.
         self.socket = str(folder / "d.sock")
         self.engine = Engine(self.socket)
@@ -30,20 +50,20 @@ class DockerProcess:
     def start(self) -> "DockerProcess":
         """Start it and wait until it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        command = [
+            "dockerd",
+            *("--data-root", self._folder / "data"),
+            *("--exec-root", self._folder / "exec"),
+            *("--host", f"unix://{self.socket}"),
+            *("--pidfile", self._folder / "pid"),
+            *("--iptables=false", "--ip6tables=false", "--storage-driver=vfs"),
+            *(["--bridge=none"] if self._disk_mb is None else self._apart_options()),
+        ]
+        if self._disk_mb is not None:
+            apart = ["sh", "-c", _APART, "sh", self._folder / "data", str(self._disk_mb)]
+            command = ["unshare", "--net", "--mount", *apart, *command]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    "dockerd",
-                    *("--data-root", self._folder / "data"),
-                    *("--exec-root", self._folder / "exec"),
-                    *("--host", f"unix://{self.socket}"),
-                    *("--pidfile", self._folder / "pid"),
-                    *("--bridge=none", "--iptables=false", "--ip6tables=false"),
-                    "--storage-driver=vfs",
-                ],
-                stdout=log,
-                stderr=log,
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _STARTS_WITHIN_S
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -54,6 +74,42 @@ class DockerProcess:
                 return self
         self.stop()
         raise RuntimeError("dockerd did not start: " + self.log()[-500:])
+
+    def _apart_options(self) -> list[str]:
+        runc = shutil.which("runc", path="/usr/sbin:/usr/bin") or "runc"
+        bridge = ["--bip=172.30.255.1/24", "--ip-forward=false", "--ip-masq=false"]
+        return [*bridge, f"--add-runtime=nvidia={runc}"]
+
+    def apart(self, make: Callable[[], _Made]) -> _Made:
+        """Make something in its network: a socket stays where it was made."""
+        assert self._process is not None
+        made: list[_Made] = []
+        wrong: list[OSError] = []
+
+        def work() -> None:
+            libc = ctypes.CDLL(None, use_errno=True)
+            with Path(f"/proc/{self._process.pid}/ns/net").open() as namespace:
+                # Of this thread alone.
+                if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+                    wrong.append(OSError(ctypes.get_errno(), "setns"))
+                    return
+            try:
+                made.append(make())
+            except OSError as error:
+                wrong.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        if wrong:
+            raise wrong[0]
+        return made[0]
+
+    def used_bytes(self) -> int:
+        """What is used of its disk."""
+        assert self._process is not None
+        disk = os.statvfs(f"/proc/{self._process.pid}/root{self._folder}/data")
+        return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
 
     def log(self) -> str:
         return (self._folder / "log").read_text(errors="replace")
@@ -143,15 +199,16 @@ def libraries(binary: Path) -> list[Path]:
     return [Path(word) for word in told.split() if word.startswith("/") and ":" not in word]
 
 
-def started(folder: Path) -> DockerProcess:
+def started(folder: Path, disk_mb: int | None = None) -> DockerProcess:
     """Start one, or skip with what stands against it."""
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    made = DockerProcess(folder)
+    made = DockerProcess(folder, disk_mb)
     try:
         return made.start()
     except RuntimeError as error:
-        if "permission denied" in str(error).lower() or "operation not permitted" in str(error):
+        said = str(error).lower()
+        if "permission denied" in said or "operation not permitted" in said:
             pytest.skip(f"a Docker Engine cannot run here: {error}")
         raise
