@@ -36,6 +36,7 @@ _WHOLE_BATCH = (StorageBusy, StorageFull, StorageUnavailable)
 # From so many reports at once a short wait for more pays.
 _CROWD = 16
 _PAUSE_S = 0.001
+_FEW = 64
 # The last of the queue is for workspaces with less than their share of it.
 _FOR_ANYBODY = 0.8
 # How much of the pace that was is kept when a batch tells the pace that is.
@@ -46,11 +47,11 @@ _STEADY = 0.8
 class IngestLimits:
     """Bounds of the queue and of one batch.
 
-    ``oldest_s``: behind an item that has waited so long nobody queues. ``soon_s``: when more wait
-    than the next batch takes, only who would be written so soon is let in. ``per_device``: how many
-    of one device may wait; one that keeps to the protocol has two. ``gather_s``: how long a batch
-    waits for more when the one before was a crowd. A crowd that shares one commit is cheaper for
-    all of it; a lone report never waits.
+    ``oldest_s``: behind an item that has waited so long nobody queues. ``soon_s``: when more than
+    a few wait, only who would be written so soon is let in. ``per_device``: how many of one device
+    may wait; one that keeps to the protocol has two. ``gather_s``: how long a batch waits for more
+    when the one before was a crowd. A crowd that shares one commit is cheaper for all of it; a lone
+    report never waits.
     """
 
     queued_reports: int = 4_000
@@ -168,8 +169,8 @@ class Batches(Generic[T, R]):
         waited = now - line[0].since
         if waited > limits.oldest_s:
             return True
-        # What the next batch takes is not late, however slow the disk.
-        if len(queue) <= limits.batch_reports:
+        # A few are not late, however slow the disk: the next batch takes them all.
+        if len(queue) < min(_FEW, limits.batch_reports):
             return False
         if waited > limits.soon_s:
             return True

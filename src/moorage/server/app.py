@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moorage.core.workspaces import RESERVED_SLUGS
 from moorage.dialects import acusight, flatpeak, native, roboflow
-from moorage.dialects.common import Callers, Services
+from moorage.dialects.common import Callers, Counters, Services
 from moorage.ingest import Ingest, IngestLimits, Kept, Retention
 from moorage.kit.clock import Clock, SystemClock
 from moorage.server import health, tls
@@ -92,6 +92,8 @@ class App:
                 await alive.mark(tx)
             limits = IngestLimits(**settings.ingest.model_dump())
             ingest = Ingest(db, retention=kept, limits=limits)
+            shared = settings.rate_limits_url
+            counters = Counters(None if shared is None else shared.get_secret_value())
             environments = environments_of(settings.portainer, db, self.closing)
             services = Services(
                 db=db,
@@ -104,6 +106,7 @@ class App:
                 server_key=keyring.public_key,
                 login_key=keyring.login_key,
                 closing=self.closing,
+                counters=counters,
                 rate_limits=settings.rate_limits == "on",
                 requests_per_minute=settings.requests_per_minute
                 if settings.rate_limits == "on"
@@ -116,7 +119,8 @@ class App:
             jobs = Jobs(db, kept, watch, bounds)
 
             def warnings() -> list[str]:
-                return [environments.warning] if environments and environments.warning else []
+                told = [environments.warning if environments else None, counters.warning]
+                return [one for one in told if one]
 
             self._front = self._wire(services, warnings)
             ending = asyncio.create_task(self._end_waits(db), name="end-waits")
@@ -131,6 +135,7 @@ class App:
                 yield services
             finally:
                 ending.cancel()
+                await counters.close()
                 await virtual.stop()
                 # Reports in the queue were not answered yet: write and answer them, then close.
                 await ingest.stop()

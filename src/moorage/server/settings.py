@@ -288,12 +288,17 @@ class Settings(BaseSettings):
         description="Limits of what is read in the Deployment Manager API and of what one key may "
         "ask; off is for tests and benchmarks.",
     )
+    rate_limits_url: SecretStr | None = Field(
+        None,
+        description="valkey://[:password@]host:6379/0 (or redis://, valkeys://, rediss://): a "
+        "Valkey or Redis in which all servers count together. Without it, and while it does not "
+        "answer, each server process counts for itself.",
+    )
     requests_per_minute: int = Field(
         3000,
         ge=0,
         description="What one key may ask of one API in a minute, reports and the Deployment "
-        "Manager API not counted; each server process counts for itself. 0 is no limit: one key "
-        "can then use up the server.",
+        "Manager API not counted. 0 is no limit: one key can then use up the server.",
     )
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long data is kept."
@@ -321,6 +326,17 @@ class Settings(BaseSettings):
         if self.tls_pinned and (self.public_url or "https://").startswith("http://"):
             raise ValueError("tls_pinned needs a public_url that begins with https://")
         return self
+
+    @field_validator("rate_limits_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit("" if value is None else value.get_secret_value())
+        known = parts.scheme in ("valkey", "valkeys", "redis", "rediss")
+        if value is not None and not (known and parts.hostname):
+            raise ValueError(
+                "the address is valkey://host:port/number, or redis://, ...s:// on TLS"
+            )
+        return value
 
     @property
     def database_url(self) -> str:

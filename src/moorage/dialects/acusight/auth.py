@@ -35,7 +35,7 @@ class Sessions:
     def __init__(self, services: Services) -> None:
         """Keep the parts."""
         self._services = services
-        self._limit = KeyLimit(services.requests_per_minute)
+        self._limit = KeyLimit(services.requests_per_minute, services.counters, api="acusight")
 
     async def key_first(self, request: Request) -> None:
         """Refuse an owner's request without anything like a key before its body is looked at."""

@@ -3,6 +3,7 @@
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
 from moorage.dialects.common.callers import Callers, bearer_of, retired_or
+from moorage.dialects.common.counting import Counters
 from moorage.dialects.common.environments import (
     EnvironmentAnswer,
     EnvironmentProxy,
@@ -18,6 +19,7 @@ __all__ = [
     "BODY_LIMIT",
     "BodyGuard",
     "Callers",
+    "Counters",
     "Doorstep",
     "EnvironmentAnswer",
     "EnvironmentProxy",

@@ -10,32 +10,32 @@ import random
 import time
 
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from moorage.core import keys
 from moorage.core.errors import DomainError, Kind
+from moorage.dialects.common.counting import Counters
 
 _WINDOW_S = 60
 
 
 class KeyLimit:
-    """Counts requests by key in this process; 0 a minute counts nothing."""
+    """Counts requests of one API by key; 0 a minute counts nothing."""
 
-    def __init__(self, per_minute: int) -> None:
-        """Start at zero."""
+    def __init__(self, per_minute: int, counters: Counters, *, api: str) -> None:
+        """Start at zero, or at what other servers counted."""
         self._per_minute = per_minute
         self._limit = RateLimitItemPerMinute(max(per_minute, 1))
-        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._counters = counters
+        self._api = api
 
     async def hit(self, text: str) -> None:
         """Count a request of a key. Raises DomainError ``limited``."""
         if not self._per_minute:
             return
         digest = keys.digest(text)
-        if await self._window.hit(self._limit, digest):
+        if await self._counters.hit("sliding", self._limit, self._api, digest):
             return
-        stats = await self._window.get_window_stats(self._limit, digest)
+        stats = await self._counters.stats("sliding", self._limit, self._api, digest)
         wait = max(1, math.ceil(stats.reset_time - time.time()))
         raise DomainError(
             Kind.LIMITED,
@@ -51,11 +51,11 @@ class Doorstep:
     """Where who is turned away waits a moment before being told so.
 
     Telling costs nearly as much as reading a request. Whoever does not heed ``Retry-After`` would
-    use up the server with refusals; held for a moment, each connection asks twice a second at most.
+    use up the server with refusals; held for a moment, a connection asks once a second at most.
     """
 
     _MOST = 4_000
-    _LEAST_S, _LONGEST_S = 0.4, 0.8
+    _LEAST_S, _LONGEST_S = 1.0, 2.0
 
     def __init__(self, closing: asyncio.Event) -> None:
         """Nobody is held once ``closing`` is set."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from moorage.core.provisioning import ServerAddress, Signer
 from moorage.core.workspaces import KeptDays
 from moorage.dialects.common.callers import Callers
+from moorage.dialects.common.counting import Counters
 from moorage.dialects.common.environments import Environments
 from moorage.ingest import Ingest
 from moorage.kit.clock import Clock
@@ -21,7 +22,8 @@ class Services:
     ``pin`` is of the certificate's key, for devices that do not trust it by themselves.
     ``signer`` signs what devices are to trust without asking; ``server_key`` is its public half, 32
     bytes. ``login_key`` signs what a login hands out, 32 bytes. ``closing`` is set once the server
-    was told to stop: answers that are held end then. ``environments`` is None unless a manager of
+    was told to stop: answers that are held end then. ``counters`` count what is asked of it, with
+    other servers where that is set up. ``environments`` is None unless a manager of
     them is set up. ``kept_days`` is how long rows are kept, by kind.
     """
 
@@ -35,6 +37,7 @@ class Services:
     server_key: bytes
     login_key: bytes = field(repr=False)
     closing: asyncio.Event
+    counters: Counters
     rate_limits: bool = True
     requests_per_minute: int = 0
     environments: Environments | None = None

@@ -45,7 +45,7 @@ class FlatpeakApp:
         self._clock = services.clock
         self._tokens = tokens
         self._said = said
-        self._limit = KeyLimit(services.requests_per_minute)
+        self._limit = KeyLimit(services.requests_per_minute, services.counters, api="flatpeak")
         self._guarded: ASGIApp = BodyGuard(api, limit=BODY_LIMIT, refuse=said.refuse, parses=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

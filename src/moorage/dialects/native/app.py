@@ -91,7 +91,7 @@ class NativeApp:
 
 def create_app(services: Services) -> NativeApp:
     """Build the dialect."""
-    limit = KeyLimit(services.requests_per_minute)
+    limit = KeyLimit(services.requests_per_minute, services.counters, api="native")
 
     async def key_first(request: Request) -> None:
         """Refuse what comes without anything like a key before a word is said about its body."""

@@ -41,7 +41,7 @@ def create_app(services: Services) -> DeploymentManager:
         redirect_slashes=False,
     )
     sessions = Sessions(services)
-    limits = ReadLimits(enabled=services.rate_limits)
+    limits = ReadLimits(services.counters, enabled=services.rate_limits)
     for router in (
         routes_devices.router(services, sessions),
         routes_history.router(sessions, limits),

@@ -4,10 +4,9 @@ import math
 import time
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 
 from moorage.core.errors import DomainError, Kind
+from moorage.dialects.common import Counters
 
 _LOGS_PER_ADDRESS = parse("5/minute")
 # Its own limit is global, which lets one tenant starve the rest; ours is the workspace's.
@@ -16,12 +15,12 @@ _TELEMETRY = (parse("60/minute"), parse("10/10 second"))
 
 
 class ReadLimits:
-    """Counts reads in this process; ``enabled`` False lets everything through."""
+    """Counts reads; ``enabled`` False lets everything through."""
 
-    def __init__(self, *, enabled: bool) -> None:
-        """Start at zero."""
+    def __init__(self, counters: Counters, *, enabled: bool) -> None:
+        """Start at zero, or at what other servers counted."""
         self._enabled = enabled
-        self._window = MovingWindowRateLimiter(MemoryStorage())
+        self._counters = counters
 
     async def logs(self, address: str, workspace_id: str) -> None:
         """Count a read of logs. Raises DomainError ``limited``."""
@@ -34,9 +33,9 @@ class ReadLimits:
             await self._hit("telemetry_reads_limited", limit, "telemetry", str(limit), device_id)
 
     async def _hit(self, code: str, limit: RateLimitItem, *names: str) -> None:
-        if not self._enabled or await self._window.hit(limit, *names):
+        if not self._enabled or await self._counters.hit("moving", limit, *names):
             return
-        stats = await self._window.get_window_stats(limit, *names)
+        stats = await self._counters.stats("moving", limit, *names)
         wait = max(1, math.ceil(stats.reset_time - time.time()))
         raise DomainError(
             Kind.LIMITED,
