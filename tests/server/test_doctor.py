@@ -3,11 +3,14 @@
 import json
 import os
 import sqlite3
+import time
+from pathlib import Path
 
 import pytest
 
 from moorage.server import doctor, load_settings
 from moorage.server.doctor import Outcome
+from moorage.storage.sizes import Size
 from support.certificates import write_certificate
 from support.portainer import FakePortainer, Fault
 from support.prestarted import prestarted
@@ -210,3 +213,45 @@ def test_it_says_so_when_portainers_certificates_cannot_be_used(made, tmp_path):
     assert done.returncode == 1
     assert "portainer.ca_bundle" in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def grown(tmp_path):
+    """A server's data folder, and how to say how large its database was on the last days."""
+    data = tmp_path / "data"
+    assert moorage("bootstrap", "--workspace", "g", "--data", data).returncode == 0
+
+    def sizes(*mib: float) -> Path:
+        now = int(time.time() * 1000)
+        with sqlite3.connect(data / "db" / "moorage.db") as database:
+            database.execute("DELETE FROM storage_sizes")
+            for n, size in enumerate(reversed(mib)):
+                row = (1000 - n, now - n * 86_400_000, int(size * 1024 * 1024))
+                database.execute("INSERT INTO storage_sizes VALUES (?, ?, ?)", row)
+        return data
+
+    return sizes
+
+
+async def test_when_it_will_be_full_is_told_once_it_can_be_known(grown):
+    budget = {"budget_bytes": 100 * 1024 * 1024}
+    found = await about(grown(1, 2), "the database uses", storage=budget)
+    assert (found.outcome, "2 of 3 days" in found.subject) == (Outcome.OK, True)
+    found = await about(grown(1, 2, 3), "the database uses", storage=budget)
+    assert (found.outcome, "+1.0 MiB a day; full in 9" in found.subject) == (Outcome.OK, True)
+    found = await about(grown(1, 11, 21), "the database uses", storage=budget)
+    assert found.outcome is Outcome.WARNING
+    assert found.detail.startswith("full in 9 days at +10.0 MiB a day")
+    found = await about(grown(3, 3, 3), "the database uses", storage=budget)
+    assert "it will not be full in years" in found.subject
+
+
+async def test_a_database_that_refuses_telemetry_and_logs_is_an_error(grown, monkeypatch):
+    monkeypatch.setattr(doctor, "measure", _large)
+    found = await about(grown(), "the database uses", storage={"budget_bytes": 32 * 1024 * 1024})
+    assert found.outcome is Outcome.ERROR
+    assert "telemetry and logs are refused" in found.detail
+
+
+async def _large(_db):
+    return Size(31 * 1024 * 1024)

@@ -18,6 +18,46 @@ async def test_a_server_with_its_database_is_alive_and_ready(running):
     assert (ready.status_code, ready.json()) == (200, {"ready": True})
 
 
+async def metrics(running, *, client="127.0.0.1", **headers):
+    transport = httpx.ASGITransport(running.app, client=(client, 5000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://moorage.test") as asking:
+        return await asking.get("/metrics", headers=headers)
+
+
+@on_sqlite
+async def test_metrics_are_for_this_machine_and_not_for_whom_a_proxy_brings(running):
+    assert (await metrics(running)).status_code == 200
+    assert (await metrics(running, client="::1")).status_code == 200
+    assert (await metrics(running, client="192.0.2.7")).status_code == 403
+    for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        assert (await metrics(running, **{name: "127.0.0.1"})).status_code == 403, name
+
+
+class TestToken:
+    @pytest.fixture
+    def more_settings(self):
+        return {"metrics_token": "a-token-for-scraping"}
+
+    @on_sqlite
+    async def test_with_a_token_metrics_are_for_whoever_has_it(self, running):
+        right = {"Authorization": "Bearer a-token-for-scraping"}
+        assert (await metrics(running, client="192.0.2.7", **right)).status_code == 200
+        wrong = {"Authorization": "Bearer a-token-for-scrapinh"}
+        for headers in ({}, wrong, {"Authorization": "a-token-for-scraping"}):
+            assert (await metrics(running, **headers)).status_code == 403
+
+
+async def test_metrics_say_how_large_the_database_is_and_what_is_not_known(running):
+    told = dict(
+        line.rsplit(" ", 1)
+        for line in (await metrics(running)).text.splitlines()
+        if line.startswith("moorage_storage_")
+    )
+    assert float(told["moorage_storage_used_bytes"]) > 100_000
+    assert told["moorage_storage_refusing"] == "0.0"
+    assert told["moorage_storage_full_in_days"] == "NaN", "one day says nothing"
+
+
 @pytest.fixture
 def own_postgres():
     server = PostgresServer()

@@ -309,6 +309,12 @@ CREATE TABLE public.service_states (
     reported_at bigint NOT NULL
 );
 
+CREATE TABLE public.storage_sizes (
+    day integer NOT NULL,
+    at bigint NOT NULL,
+    used_bytes bigint NOT NULL
+);
+
 CREATE TABLE public.stream_rollups (
     device_id text NOT NULL,
     width_s integer NOT NULL,
@@ -515,6 +521,9 @@ ALTER TABLE ONLY public.server_identity
 
 ALTER TABLE ONLY public.service_states
     ADD CONSTRAINT pk_service_states PRIMARY KEY (device_id, name);
+
+ALTER TABLE ONLY public.storage_sizes
+    ADD CONSTRAINT pk_storage_sizes PRIMARY KEY (day);
 
 ALTER TABLE ONLY public.stream_rollups
     ADD CONSTRAINT pk_stream_rollups PRIMARY KEY (device_id, width_s, start, stream_id);

@@ -418,6 +418,13 @@ CREATE TABLE service_states (
     CONSTRAINT fk_service_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
 );
 
+CREATE TABLE storage_sizes (
+    day INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    used_bytes BIGINT NOT NULL,
+    CONSTRAINT pk_storage_sizes PRIMARY KEY (day)
+);
+
 CREATE TABLE stream_rollups (
     device_id TEXT NOT NULL,
     width_s INTEGER NOT NULL,

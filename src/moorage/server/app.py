@@ -122,7 +122,9 @@ class App:
                 told = [environments.warning if environments else None, counters.warning]
                 return [one for one in told if one]
 
-            self._front = self._wire(services, warnings)
+            registry = _registry(ingest, self._worker)
+            watch.add_to(registry, jobs.cleared)
+            self._front = self._wire(services, warnings, registry)
             ending = asyncio.create_task(self._end_waits(db), name="end-waits")
             virtual = VirtualFleet(db, self._front)
             await jobs.prepare()
@@ -147,8 +149,12 @@ class App:
         await self.closing.wait()
         db.announcements.end()
 
-    def _wire(self, services: Services, warnings: Callable[[], list[str]]) -> FrontDoor:
-        registry = _registry(services.ingest, self._worker)
+    def _wire(
+        self,
+        services: Services,
+        warnings: Callable[[], list[str]],
+        registry: CollectorRegistry,
+    ) -> FrontDoor:
         self.native = native.create_app(services)
 
         async def ready() -> str | None:
@@ -162,7 +168,7 @@ class App:
             "flatpeak": self.flatpeak.api.openapi,
             "acusight": self.acusight.api.openapi,
         }
-        ours = health.create_app(ready, registry, documents, warnings)
+        ours = health.create_app(ready, registry, documents, warnings, self.settings.metrics_token)
         by_segment: dict[str, ASGIApp] = dict.fromkeys(RESERVED_SLUGS, ours)
         by_segment["v1"] = self.native
         by_segment["api"] = self.acusight

@@ -20,11 +20,13 @@ from moorage.server.keyring import KEY_FILES, KeysMissing, open_keyring
 from moorage.server.opening import SetupError, open_for
 from moorage.server.run import check_tls
 from moorage.server.settings import PortainerSettings, Settings
-from moorage.storage import PostgresDatabase, SQLiteDatabase, StorageError, identity
+from moorage.storage import PostgresDatabase, SQLiteDatabase, StorageError, growth, identity
 from moorage.storage.migrate import check_version, current_version, newest_version
+from moorage.storage.sizes import Limits, is_full, measure
 
 _LEAST_FREE_BYTES = 512 * 1024 * 1024
 _EXPIRES_SOON = timedelta(days=21)
+_FULL_SOON_DAYS = 21
 
 
 class Outcome(StrEnum):
@@ -127,10 +129,43 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield _schema(version, current=current, waits=settings.uses_postgresql)
         if version is not None:
             yield await _keys(settings, db)
+        if current:
+            yield await _room(settings, db)
     except (KeysMissing, StorageError) as error:
         yield Finding(Outcome.ERROR, "database and keys", str(error))
     finally:
         await db.close()
+
+
+async def _room(settings: Settings, db: SQLiteDatabase | PostgresDatabase) -> Finding:
+    """Say how large the database is, and when it is full."""
+    limits = Limits(**settings.storage.model_dump())
+    size = await measure(db)
+    async with db.read() as tx:
+        past = await growth.measured(tx)
+    most = limits.most_bytes(size)
+    ahead = growth.forecast(past, used_bytes=size.used_bytes, most_bytes=most)
+    subject = f"the database uses {_mib(size.used_bytes)}"
+    if is_full(size, limits, was_full=False):
+        detail = f"telemetry and logs are refused from {_mib(most or 0)} on; make room on the disk"
+        more = "keep less ('moorage workspace update --keep-...') or raise storage.budget_bytes"
+        return Finding(Outcome.ERROR, subject, f"{detail}, {more}")
+    if ahead.bytes_per_day is None:
+        told = f"{ahead.days_measured} of {growth.FEWEST_DAYS} days measured that a forecast needs"
+        return Finding(Outcome.OK, f"{subject}; {told}")
+    pace = f"{ahead.bytes_per_day / 2**20:+.1f} MiB a day"
+    if ahead.full_in_days is not None and ahead.full_in_days < _FULL_SOON_DAYS:
+        detail = f"full in {ahead.full_in_days:.0f} days at {pace}; make room, or keep less"
+        return Finding(Outcome.WARNING, subject, detail)
+    if most is None:
+        return Finding(Outcome.OK, f"{subject}, {pace}; no storage.budget_bytes, so no forecast")
+    if ahead.full_in_days is None:
+        return Finding(Outcome.OK, f"{subject}, {pace}; it will not be full in years")
+    return Finding(Outcome.OK, f"{subject}, {pace}; full in {ahead.full_in_days:.0f} days")
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:.0f} MiB"
 
 
 def _schema(version: str | None, *, current: bool, waits: bool) -> Finding:

@@ -1,9 +1,12 @@
 """``/healthz``, ``/readyz`` and ``/metrics``, and the agent's file: what belongs to no dialect."""
 
+import hmac
+import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,18 +16,22 @@ from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
 
 from moorage.core import provisioning
 
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
 
 def create_app(
     ready: Callable[[], Awaitable[str | None]],
     registry: CollectorRegistry,
     documents: Mapping[str, Callable[[], dict[str, Any]]],
     warnings: Callable[[], Sequence[str]],
+    metrics_token: SecretStr | None = None,
 ) -> Starlette:
     """Build the pages.
 
     ``ready`` returns None, or what is missing. ``documents`` are the dialects' OpenAPI documents by
     name; the native one is at its own address as well. ``warnings`` are sentences about what the
     server can do without, as they were when somebody last looked: nobody waits for a look.
+    ``metrics_token`` opens the metrics; without one they are for this machine only.
     """
 
     async def healthz(_request: Request) -> Response:
@@ -37,9 +44,6 @@ def create_app(
             told = list(warnings())
             return JSONResponse({"ready": True, "warnings": told} if told else {"ready": True})
         return JSONResponse({"ready": False, "reason": missing}, 503, {"Retry-After": "5"})
-
-    async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     async def document(request: Request) -> Response:
         found = documents.get(request.path_params["name"])
@@ -65,7 +69,7 @@ def create_app(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/metrics", metrics),
+            Route("/metrics", _metrics(registry, metrics_token)),
             Route("/docs/{name}.json", document),
             Route(provisioning.AGENT_PATH, agent),
         ],
@@ -74,3 +78,27 @@ def create_app(
     # A redirect would repeat the query, and the Host that was asked for, in its Location.
     app.router.redirect_slashes = False
     return app
+
+
+def _metrics(
+    registry: CollectorRegistry, token: SecretStr | None
+) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        if not _may_read_metrics(request, token):
+            text = "metrics are for this machine; to read them from elsewhere set metrics_token\n"
+            return PlainTextResponse(text, 403)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _may_read_metrics(request: Request, token: SecretStr | None) -> bool:
+    if token is not None:
+        given = request.headers.get("authorization", "").encode()
+        return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False  # through a proxy on this machine the whole world comes from this machine
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

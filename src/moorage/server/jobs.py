@@ -39,6 +39,7 @@ class Jobs:
         self._db = db
         self._kept = retention if isinstance(retention, Kept) else Kept(retention)
         self._clearing = Clearing(db, self._kept)
+        self.cleared = self._clearing.cleared
         self._rolling = Rolling(db)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -283,6 +283,12 @@ class Settings(BaseSettings):
     install_token_minutes: float = Field(
         10, ge=1, le=43_200, description="How long an install token can be redeemed."
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What a Prometheus sends as Bearer token to read /metrics. Without it only "
+        "this machine may read them, and not through a proxy.",
+    )
     rate_limits: Literal["on", "off"] = Field(
         "on",
         description="Limits of what is read in the Deployment Manager API and of what one key may "
