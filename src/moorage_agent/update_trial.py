@@ -94,7 +94,8 @@ class Trial:
             _discard(self._mark)
 
     def _started(self, command: List[str]) -> "subprocess.Popen[bytes]":
-        bound = [sys.executable, "-c", _BOUND, str(os.getpid()), *command]
+        # Isolated: what lies in the folder that the agent was started in is none of its modules.
+        bound = [sys.executable, "-I", "-c", _BOUND, str(os.getpid()), *command]
         child = subprocess.Popen(  # noqa: S603 - this very program, of another version
             bound,
             stdin=subprocess.DEVNULL,
@@ -108,8 +109,11 @@ class Trial:
     def _listen(self, stream: IO[bytes]) -> None:
         """Pass on what it says, and keep the last of it: why it ended stands there."""
         for line in stream:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+            try:
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
+            except (AttributeError, OSError, ValueError):
+                pass  # nobody listens; a pipe that nobody empties would hold the new agent up
             self._last_words = line.decode("utf-8", "replace").strip() or self._last_words
 
     def _watch(self, child: "subprocess.Popen[bytes]") -> Optional[str]:

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import random
+import sqlite3
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
@@ -186,11 +187,15 @@ def settle(store: Store, app: Optional[App]) -> None:
     try:
         if app is not None:
             installed.discard_next(app)
-    except OSError as error:
-        log.warning("what is left of an update cannot be taken away: %s", error)
-    record = _record(store)
-    if record is None:
-        return
+        record = _record(store)
+        if record is not None:
+            _settle(store, app, record)
+    except (OSError, sqlite3.OperationalError) as error:
+        # A full disk is no reason not to start; what is left here is taken up by the next start.
+        log.warning("what is left of an update cannot be settled: %s", error)
+
+
+def _settle(store: Store, app: Optional[App], record: Dict[str, Any]) -> None:
     tried = _tried(store)
     about = {"from": str(record.get("from")), "to": str(record.get("to"))}
     if app is not None and app.sha256 == record.get("sha256"):

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -20,9 +22,11 @@ from support.agent_file import (
     InstalledAgent,
     build,
     killed_in_swap,
+    older_release,
     sha256,
 )
 from support.fronting import Front
+from support.server import ServerProcess
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -166,6 +170,58 @@ def test_an_agent_becomes_the_one_its_server_hands_out_under_the_same_process_id
     done = until(lambda: (c := fleet.ask("GET", f"{path}/{again}"))["state"] in ENDED and c, "end")
     assert done["result"]["updated"] is False
     assert agent.stop() == 0
+
+
+def test_devices_follow_when_their_server_is_updated(tmp_path):
+    older = older_release(tmp_path / "older", "0.0.1")
+    before = ServerProcess(tmp_path / "server", env=older, own_interpreter=True)
+    after = ServerProcess(tmp_path / "server")
+    after.port, after.base_url = before.port, before.base_url
+    fleet = Fleet.__new__(Fleet)
+    fleet.server, fleet.folder = before, tmp_path
+    before.start()
+    fleet.key = before.bootstrap()["api_key"]
+    made = fleet.made()
+    # By the installer and its command, as on a device: an update replaces neither.
+    url = f"{before.base_url}/devices/v2/{made['install_token']}/install.sh"
+    script, prefix = httpx.get(url).text, tmp_path / "prefix"
+    arguments = ["sh", "-s", "--", "--prefix", str(prefix), "--no-service"]
+    done = subprocess.run(
+        arguments, input=script, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    at_once = {"MOORAGE_AGENT_UPDATE_SPREAD_S": "0", "MOORAGE_AGENT_UPDATE_EVERY_S": "1"}
+    agent = InstalledAgent(tmp_path, prefix=prefix, **QUICK, **at_once).start()
+    try:
+        path = f"/v1/devices/{made['id']}"
+        config = {"agent_updates": "automatic", "report_interval_s": 5}
+        fleet.ask("PATCH", f"{path}/config", config=config)
+
+        def version() -> str | None:
+            return (fleet.device(made["id"])["facts"] or {}).get("agent_version")
+
+        until(lambda: version() == "0.0.1", "the older one is there")
+        before.stop()
+        after.start()
+        fleet.server = after
+
+        def updated() -> list[dict]:
+            return [e for e in fleet.rows(made["id"], "events") if e["event"] == "agent.updated"]
+
+        (event,) = until(updated, "the newer one has proved itself")
+        assert event["metadata"] == {"from": "0.0.1", "to": version()}
+        assert agent.is_running
+        assert agent.stop() == 0
+        assert agent.file.read_bytes() == httpx.get(after.base_url + FILE).content
+        removed = subprocess.run(
+            [*arguments, "--uninstall"], input=script, text=True, check=False, timeout=60
+        )
+        assert removed.returncode == 0
+        assert not prefix.exists()
+    finally:
+        agent.kill()
+        before.stop()
+        after.stop()
 
 
 def test_what_is_not_the_servers_own_is_refused_and_the_agent_goes_on(releasing, started, old):

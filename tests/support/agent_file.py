@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import moorage_agent
 from moorage.core.provisioning import agent_zipapp
 
 _PRESENT = f'__version__ = "{agent_zipapp().version}"'.encode()
@@ -85,6 +87,18 @@ def build(version: str, endings: dict[str, str] | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def older_release(folder: Path, version: str) -> dict[str, str]:
+    """The environment of a server whose release holds an agent of this version."""
+    source = Path(moorage_agent.__file__).parent
+    package = folder / source.name
+    shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
+    init = package / "__init__.py"
+    content = init.read_bytes()
+    assert _PRESENT in content
+    init.write_bytes(content.replace(_PRESENT, f'__version__ = "{version}"'.encode()))
+    return {"PYTHONPATH": os.pathsep.join([str(folder), str(source.parent)])}
+
+
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -92,13 +106,18 @@ def sha256(content: bytes) -> str:
 class InstalledAgent:
     """The file in a folder of its own, started as the installer's command does."""
 
-    def __init__(self, folder: Path, content: bytes, **environment: str) -> None:
-        self.file = folder / "lib" / "moorage-agent.pyz"
-        self.file.parent.mkdir(parents=True)
-        self.file.write_bytes(content)
-        self.store = folder / "store"
+    def __init__(
+        self, folder: Path, content: bytes | None = None, *, prefix: Path | None = None, **env: str
+    ) -> None:
+        """``prefix``: where the installer has put it already, with its command."""
+        self.file = (prefix or folder) / "lib" / "moorage-agent.pyz"
+        self.wrapper = None if prefix is None else prefix / "bin" / "moorage-agent"
+        if content is not None:
+            self.file.parent.mkdir(parents=True)
+            self.file.write_bytes(content)
+        self.store = folder / "store" if prefix is None else prefix / "var"
         self.log = folder / "agent.log"
-        self._environment = environment
+        self._environment = env
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -108,6 +127,8 @@ class InstalledAgent:
         return {**kept, "NO_PROXY": "127.0.0.1", **self._environment}
 
     def _command(self, *arguments: str) -> list[str]:
+        if self.wrapper is not None:
+            return [str(self.wrapper), *arguments]
         return [sys.executable, str(self.file), *arguments, "--dir", str(self.store)]
 
     def enrol(self, server: str, token: str, *options: str) -> None:
