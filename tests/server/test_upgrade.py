@@ -17,11 +17,12 @@ from moorage.server.opening import SetupError
 from moorage.server.restore import restore
 from moorage.server.upgrade import upgrade
 from moorage.storage import NewerDatabase, StorageError, migrate, open_database, preflight
-from server.commands import moorage
 from support.engines import on_postgresql, on_sqlite
 from support.history import longer
 from support.places import empty_place
+from support.prestarted import prestarted
 from support.senders import column
+from support.wheel import clean_env
 
 WITHIN_S = 60
 NEWEST = "9002"
@@ -186,6 +187,10 @@ async def test_a_migration_killed_half_way_has_changed_nothing_and_is_run_again(
     assert "What was there before is in" in again.stdout
     assert await notes(db) == ["whole"]
     assert list(tmp_path.rglob("*.partial")) == []
+
+
+def moorage(*arguments):
+    return prestarted().run([str(argument) for argument in arguments], clean_env())
 
 
 def test_the_command_says_what_it_did_and_what_it_refuses(tmp_path):

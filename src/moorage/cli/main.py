@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from moorage.cli import backups, servers, sim, tls
+from moorage.cli import backups, servers, service, sim, tls
 from moorage.cli.options import Config as _Config
 from moorage.cli.options import Data as _Data
 from moorage.cli.options import Database as _Database
@@ -191,7 +191,19 @@ def version() -> None:
 
 
 backups.add_to(app)
-for group in (command, default_config, device, key, servers, sim, stream, tls, token, workspace):
+for group in (
+    command,
+    default_config,
+    device,
+    key,
+    servers,
+    service,
+    sim,
+    stream,
+    tls,
+    token,
+    workspace,
+):
     app.add_typer(group.app)
 # Its place is below `device`; whoever leaves that out is understood.
 app.add_typer(config.app, hidden=True)
