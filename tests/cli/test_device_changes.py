@@ -91,6 +91,20 @@ def test_a_deleted_device_is_gone_and_its_agent_is_told(cli):
     cli.refused(3, "device", "delete", "done for", "--yes")
 
 
+def test_agents_of_many_devices_are_asked_to_update(cli):
+    boxes = [made(cli, f"agent {n}") for n in range(2)]
+    options = ("--version", "9.9.9", "--downgrade")
+    (row,) = cli.json("device", "update-agent", "agent 0", *options, "--dry-run")
+    assert row["result"] == "would ask"
+    assert asked(cli, f"devices/{boxes[0].id}/commands")["data"] == []
+    rows = cli.json("device", "update-agent", "agent 0", boxes[1].id, *options)
+    assert [row["result"] for row in rows] == ["asked"] * 2
+    for box in boxes:
+        (sent,) = asked(cli, f"devices/{box.id}/commands")["data"]
+        assert sent["kind"] == "update_agent"
+        assert sent["arguments"] == {"version": "9.9.9", "downgrade": True}
+
+
 def test_a_fresh_token_moves_the_record_to_new_hardware(cli):
     old = made(cli, "moved")
     token = cli.json("token", "create", "moved", "--expires-in", "1h")

@@ -1,11 +1,11 @@
-"""``moorage device services | attempts | payload | release | rotate-key``: setting it up."""
+"""``moorage device services | attempts | payload | release | ...``: setting it up."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from moorage.cli.owner.commands.options import AsJson, Device, DryRun, ProfileName, Yes
+from moorage.cli.owner.commands.options import AsJson, Device, Devices, DryRun, ProfileName, Yes
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(payload)
     app.command()(release)
     app.command("rotate-key")(rotate_key)
+    app.command("update-agent")(update_agent)
 
 
 def services(device: Device, json: AsJson = False, profile: ProfileName = None) -> None:
@@ -96,3 +97,37 @@ def rotate_key(
     from moorage.cli.owner import setup
 
     setup.rotate_key(profile, device, yes=yes, dry_run=dry_run, as_json=json)
+
+
+def update_agent(
+    device: Devices,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            help="Only to this version; if the server has another, nothing is done.",
+            show_default=False,
+        ),
+    ] = None,
+    downgrade: Annotated[
+        bool, typer.Option("--downgrade", help="Also to an older one than what runs.")
+    ] = False,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Have devices replace their agent with their server's, or keep theirs if that does not work.
+
+    `moorage command get` tells what came of it, and so do the device's events.
+    """
+    from moorage.cli.owner import updating
+
+    raise typer.Exit(
+        updating.update_agents(
+            profile,
+            device,
+            version=version,
+            downgrade=downgrade,
+            dry_run=dry_run,
+            as_json=json,
+        )
+    )
