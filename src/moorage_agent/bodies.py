@@ -10,6 +10,8 @@ from moorage_agent import clock
 
 MOST_ROWS = 1000
 MOST_BYTES = 512 * 1024
+# Of the past, of which there may be many: as large as above they cost seven megabytes of memory.
+MOST_PAST_BYTES = 128 * 1024
 
 # Parts that are content: what is taken out when a report is emptied.
 CONTENT = ("facts", "telemetry", "streams", "services", "logs", "events", "config", "commands")

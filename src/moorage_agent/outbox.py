@@ -158,13 +158,13 @@ class Outbox:
         )
         taken: List[Tuple[int]] = []
         parts: Dict[str, List[Dict[str, Any]]] = {}
-        size = 0
+        size, most = 0, bodies.MOST_PAST_BYTES if past else bodies.MOST_BYTES
         for row_id, part, wall, steady, boot, body, length, last_mended, ahead in found:
             rows = parts.setdefault(part, [])
             if len(rows) >= bodies.MOST_ROWS or only not in (None, part):
                 continue
             size += length
-            if size > bodies.MOST_BYTES and taken:
+            if size > most and taken:
                 break
             if boot == self._boot:
                 wall = at.wall - at.steady + steady  # noqa: PLW2901 - by the present clock

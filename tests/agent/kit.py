@@ -12,7 +12,7 @@ from moorage_agent.loop import Agent
 from moorage_agent.store import Store
 from moorage_agent.transport import Transport
 
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 def token(kind: str = "inst", digit: str = "a") -> str:
@@ -20,9 +20,13 @@ def token(kind: str = "inst", digit: str = "a") -> str:
     return f"{head}{zlib.crc32(head.encode()):08x}"
 
 
-def enrolled(folder: Path, server, *, used: str | None = None) -> None:
+def enrolled(
+    folder: Path, server, *, used: str | None = None, transport: Transport | None = None
+) -> None:
     store = Store(str(folder), boot_id="boot")
-    enrol(store, Transport(server.url), server=server.url, token=used or token())
+    way = transport or Transport(server.url)
+    enrol(store, way, server=server.url, token=used or token())
+    way.close()
     store.close()
 
 
@@ -36,6 +40,7 @@ def run(
     ends: bool = False,
     why_no_restart: Callable[[], str | None] = lambda: None,
     after: Callable[[Agent], None] = lambda _agent: None,
+    transport: Callable[[], Transport] | None = None,
 ) -> Agent:
     """Run an agent in this thread until it ends or ``until`` holds, seen from another thread.
 
@@ -50,7 +55,7 @@ def run(
         str(folder),
         collector,
         boot_id=boot_id,
-        transport=lambda: Transport(server.url),
+        transport=transport or (lambda: Transport(server.url)),
         why_no_restart=why_no_restart,
     )
     ended, held, late = threading.Event(), threading.Event(), threading.Event()

@@ -1,6 +1,7 @@
 """What the store lets go of, in which order, and that each row it took is told or counted."""
 
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -9,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -22,6 +23,8 @@ from moorage_agent.store import Store
 
 PARTS = ("telemetry", "logs", "events")
 BUDGET = 6000
+# A store is made for each example; where files cost no disk that takes no time.
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def row(number: int, text: str = "") -> dict:
@@ -34,12 +37,13 @@ class Kept(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="moorage-store-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="moorage-store-", dir=IN_MEMORY))
         self.second = 0.0
         self.boot = 0
         self.count = 0
         self.told: Counter[tuple[str, int]] = Counter()
         self.dropped: Counter[str] = Counter()
+        self.aside: Counter[str] = Counter()
         self.results = 0
         self.results_told: Counter[str] = Counter()
         self.open()
@@ -64,7 +68,14 @@ class Kept(RuleBasedStateMachine):
         return rows
 
     def dropped_counts(self) -> Counter[str]:
-        return self.dropped + Counter(json.loads(self.store.get("dropped") or "{}"))
+        """What reports and the store say was let go; what is set aside is not, though they say so.
+
+        Below zero while a report that says so is on its way.
+        """
+        counts = Counter(self.dropped)
+        counts.subtract(self.aside)
+        counts.update(json.loads(self.store.get("dropped") or "{}"))
+        return counts
 
     # --- what happens
 
@@ -88,7 +99,8 @@ class Kept(RuleBasedStateMachine):
             # The oldest go, and as many as are counted.
             assert after[part] == (all_of_it[-left:] if left else [])
             assert len(all_of_it) - left == self.dropped_counts()[part] - counts[part]
-        lost = self.dropped_counts() - counts
+        lost = self.dropped_counts()
+        lost.subtract(counts)
         assert not (lost["logs"] and after["telemetry"]), "logs went while there was telemetry"
         assert not (lost["events"] and after["logs"]), "events went while there were logs"
         assert not (lost["events"] and after["telemetry"]), "events went while there was telemetry"
@@ -104,7 +116,11 @@ class Kept(RuleBasedStateMachine):
     def report(self, lane, age):
         if self.store.first_waiting(lane) is None:
             self.second += 1
-            self.store.compose(lane, {}, self.now(), past_before=self.second - age)
+            # What was refused among other things goes by itself, as the reporter has it.
+            alone = lane == LIVE and self.store.results.has_refused()
+            only = "commands" if alone else None
+            past_before = self.second - age
+            self.store.compose(lane, {}, self.now(), past_before=past_before, only=only)
 
     @rule(lane=st.sampled_from([LIVE, BACKFILL]))
     def take(self, lane):
@@ -126,7 +142,7 @@ class Kept(RuleBasedStateMachine):
         for part in PARTS:
             for one in before.get(part, ()):
                 self.told[part, one["n"]] += 1
-                self.dropped[part] -= 1
+                self.aside[part] += 1
 
     @rule(at=st.integers(0, 9))
     def have_another_history(self, at):
@@ -147,7 +163,7 @@ class Kept(RuleBasedStateMachine):
     @precondition(lambda self: self.count > 20)
     @rule()
     def deliver_all(self):
-        for _ in range(200):
+        for _ in range(60):
             self.second += 1
             for lane in (BACKFILL, LIVE):
                 self.report(lane, 10)
@@ -183,9 +199,11 @@ class Kept(RuleBasedStateMachine):
 
 
 Kept.TestCase.settings = settings(
-    max_examples=30,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
+    # Explaining a failure takes minutes here.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestEachRowIsToldOrCounted = Kept.TestCase
@@ -288,7 +306,7 @@ def test_draining_a_large_backlog_takes_no_more_memory_than_draining_a_small_one
         tracemalloc.stop()
         store.close()
     assert len(peaks) >= 8
-    assert max(peaks) < 10 * bodies.MOST_BYTES
+    assert max(peaks) < 16 * bodies.MOST_PAST_BYTES
     assert max(peaks[-3:]) < 1.5 * max(peaks[:3])
 
 
