@@ -3,7 +3,7 @@
 import asyncio
 import stat
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -282,6 +282,28 @@ async def test_a_day_that_was_cut_off_and_not_dropped_yet_is_left_out(
     assert "log_lines" in names
     assert not [name for name in names if name.startswith("log_lines_")]
     await restore(place, tmp_path / "copy", passphrase=None)
+
+
+@on_sqlite
+async def test_rows_of_days_that_the_other_engine_has_no_place_for_yet_are_given_one(
+    running, settings, place, tmp_path
+):
+    """A database is restored on a machine whose clock is behind, or just before midnight."""
+    device = await enrolled(running.client, running.live_key)
+    ahead = [to_ms(datetime.now(UTC) + timedelta(days=days)) for days in (0, 1, 3)]
+    async with running.db.write() as tx:
+        for at in ahead:
+            await tx.run(
+                sa.text(
+                    "INSERT INTO log_lines (device_id, at, id, received_at, service, severity, "
+                    "message) VALUES (:device, :at, 1, :at, 'a', 'info', 'm')"
+                ),
+                {"device": device.id, "at": at},
+            )
+    await backup(settings, tmp_path / "copy", passphrase=None)
+    await restore(place, tmp_path / "copy", passphrase=None)
+    lines = (await contents(place.database_url))["log_lines"]
+    assert sorted(row[1] for row in lines if row[0] == device.id) == ahead
 
 
 @on_sqlite

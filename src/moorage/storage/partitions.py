@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moorage.kit.clock import from_ms, to_ms
 from moorage.storage.database import Database, PostgresDatabase, Tx, _translated
+from moorage.storage.errors import StorageRefusesRow
 
 DAY = timedelta(days=1)
 _DAY_MS = 86_400_000
@@ -23,6 +24,8 @@ _DAY_MS = 86_400_000
 AHEAD_DAYS = 7
 # One at a time, whichever server is at it. Any numbers that are ours alone within the database.
 _MAKING, _DROPPING = 6_077_002, 6_077_003
+# So far ahead of all others no device's clock is believed.
+_MOST_DAYS_AT_ONCE = 400
 _BOUNDS = re.compile(r"FROM \((MINVALUE|'-?\d+')\) TO \((MAXVALUE|'-?\d+')\)")
 _LISTED = sa.text(
     "SELECT c.relname AS name, i.inhdetachpending AS leaving, "
@@ -214,3 +217,22 @@ async def whole_since(db: Database, table: str) -> datetime | None:
     if not there or there[0].start_ms is None:
         return None
     return from_ms(there[0].start_ms)
+
+
+def make_room(connection: sa.Connection, table: str, latest_ms: int) -> None:
+    """Make the days that are missing up to a row's time, in the caller's transaction.
+
+    For rows that are put in by the million where no server serves yet: a restored database, a copy.
+    """
+    rows = connection.execute(_LISTED, {"parent": table}).all()
+    ends = [one.end_ms for one in map(_partition, rows) if one.end_ms is not None]
+    if not ends or latest_ms < max(ends):
+        return
+    start = max(ends)
+    if latest_ms - start > _MOST_DAYS_AT_ONCE * _DAY_MS:
+        raise StorageRefusesRow(f"{table} has a row of {from_ms(latest_ms):%Y-%m-%d}, years ahead")
+    while start <= latest_ms:
+        name = f"{table}_{from_ms(start):%Y%m%d}"
+        bounds = f"FROM ({start}) TO ({start + _DAY_MS})"
+        connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES {bounds}")
+        start += _DAY_MS

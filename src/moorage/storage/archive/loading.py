@@ -1,6 +1,5 @@
 """Putting rows into tables that are there and empty, on either engine."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from moorage.storage.archive.errors import ArchiveError
 from moorage.storage.archive.file import Reader
 from moorage.storage.archive.tables import Table, Values, sum_of, tables_of
+from moorage.storage.partitions import make_room
 
 
 def load(connection: sa.Connection, archive: Reader) -> None:
@@ -50,10 +50,12 @@ def insert(connection: sa.Connection, table: Table, rows: list[Values]) -> None:
         raise ArchiveError(f"rows of {table.name} cannot be put in: {error.orig}") from None
 
 
-def _copy_in(connection: sa.Connection, table: Table, rows: Iterable[Values]) -> None:
+def _copy_in(connection: sa.Connection, table: Table, rows: list[Values]) -> None:
     """COPY: ten times as fast as INSERT here, and inside the same transaction."""
     connection.exec_driver_sql("SELECT 1")  # the driver begins the transaction with a statement
     columns = [column.name for column in table.columns]
+    if "at" in columns:
+        make_room(connection, table.name, max(row[columns.index("at")] for row in rows))
 
     async def copy(driver: Any) -> None:
         await driver.copy_records_to_table(table.name, records=rows, columns=columns)
