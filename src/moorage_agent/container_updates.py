@@ -162,7 +162,7 @@ class Updates:
                 verdict = rules.Verdict(rules.BACK, str(error))
                 self._end(unit, self._ours.of(unit.name), verdict, frozenset([named]))
                 return
-        self._prove(unit.name)
+        self._prove(unit.name, began=True)
 
     def _is_as_wanted(self, unit: Unit, pair: Pair) -> bool:
         wanted = self._wanted
@@ -180,7 +180,7 @@ class Updates:
 
     # --- on trial
 
-    def _prove(self, service: str) -> None:
+    def _prove(self, service: str, *, began: bool = False) -> None:
         """Wait for what comes of a trial, from wherever an earlier process left it."""
         began_at = time.monotonic()
         run, since = "", None
@@ -195,14 +195,27 @@ class Updates:
                     run, since = seen.run, now
                 tried = pair.aside["Labels"].get(specs.LABEL_SPEC, "")
                 verdict = rules.on_trial(
-                    unit, tried, seen, began_at=began_at, runs_since=since, now=now
+                    *(unit, tried, seen),
+                    began_at=began_at,
+                    began=began,
+                    runs_since=since,
+                    now=now,
                 )
+                if verdict.what == rules.START:
+                    verdict, began = self._start(unit), True
                 if verdict.what == rules.LEAVE:
                     return
                 if verdict.what != rules.WAIT:
                     self._end(unit, pair, verdict, self._digests(pair.main))
                     return
             self._ended.wait(_LOOK_EVERY_S)
+
+    def _start(self, unit: Unit) -> rules.Verdict:
+        try:
+            self._ours.start(unit)
+        except DriverError as error:
+            return rules.Verdict(rules.BACK, str(error))
+        return rules.Verdict(rules.WAIT)
 
     def _seen(self, pair: Pair) -> Optional[Seen]:
         if pair.main is None:

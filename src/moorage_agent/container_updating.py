@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import FrozenSet, NamedTuple, Optional
 
-from moorage_agent.applying_state import Seen
+from moorage_agent.applying_state import STOPPED, Seen
 from moorage_agent.reconciling import HEALTHY_WITHIN_S
 from moorage_agent.units import Unit
 from moorage_agent.verdicts import proof_of
@@ -18,6 +18,7 @@ NOTHING = "nothing"
 UPDATE = "update"
 # What becomes of an image on trial.
 WAIT = "wait"
+START = "start"
 KEEP = "keep"
 BACK = "back"
 # Somebody else decides: the service left the config, or is another one by now.
@@ -60,20 +61,25 @@ def on_trial(  # noqa: PLR0913 - all that it is decided from
     seen: Optional[Seen],
     *,
     began_at: float,
+    began: bool,
     runs_since: Optional[float],
     now: float,
 ) -> Verdict:
-    """Judge a container whose image is on trial. ``tried``: the digest of the unit it is of."""
+    """Judge a container whose image is on trial.
+
+    ``tried`` is the digest of the unit it is of, ``began`` whether this process started it.
+    """
     if wanted is None or wanted.digest != tried:
         return Verdict(LEAVE)
     if seen is None:
         return Verdict(BACK, "its container is gone")
     ran_s = None if runs_since is None else now - runs_since
+    if seen.state == STOPPED and not began:
+        return Verdict(START)  # whoever made it did not live to start it
     wrong, is_proved = proof_of(wanted, seen, ran_s)
+    late = now - began_at >= max(HEALTHY_WITHIN_S, 2 * wanted.stable_s)
+    if wrong is None and late and not is_proved:
+        wrong = "it was not healthy in time: %s" % seen.state
     if wrong is not None:
         return Verdict(BACK, wrong)
-    if is_proved:
-        return Verdict(KEEP)
-    if now - began_at < max(HEALTHY_WITHIN_S, 2 * wanted.stable_s):
-        return Verdict(WAIT)
-    return Verdict(BACK, "it was not healthy in time: %s" % seen.state)
+    return Verdict(KEEP if is_proved else WAIT)

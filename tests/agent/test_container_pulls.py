@@ -95,6 +95,31 @@ def test_with_the_login_of_the_config_it_is_pulled_and_the_login_stays_there(
     assert any(one.login for one in registry.requests)
 
 
+def test_another_tag_runs_what_the_registry_has_behind_it_and_the_same_tag_what_is_here(
+    server, folder, engine, open_registry
+):
+    first = open_registry.push("team/app", "1")
+    second = open_registry.push("team/app", "2", layer({"etc/version": "2"}))
+
+    def runs():
+        image = inspected(engine, "moorage-app")["Image"]
+        [name] = engine.engine.call("GET", f"/images/{image}/json")["RepoDigests"]
+        return name.rpartition("@")[2]
+
+    server.set_config(document(app=app(open_registry, "1")))
+    run(folder, server, lambda: told(server), within_s=60)
+    assert runs() == first.digest
+    # What moves behind a tag is for those who follow it.
+    open_registry.push("team/app", "1", layer({"etc/version": "1.1"}))
+    server.set_config(document(app=app(open_registry, "1", working_dir="/tmp")))
+    run(folder, server, lambda: told(server)[-1]["revision"] == 3, within_s=60)
+    assert runs() == first.digest
+    server.set_config(document(app=app(open_registry, "2")))
+    run(folder, server, lambda: told(server)[-1]["revision"] == 4, within_s=60)
+    assert told(server)[-1]["state"] == "applied"
+    assert runs() == second.digest
+
+
 def test_a_service_that_runs_and_lost_its_image_and_its_login_says_so_and_tries_again(
     server, folder, engine, registry
 ):

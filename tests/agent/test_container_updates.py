@@ -241,9 +241,9 @@ def test_what_nothing_uses_any_more_and_we_pulled_is_removed_and_nothing_else(
 UNIT = units.Unit("app", "docker", "digest", 30.0, {"image": "x:1"}, None, 3600.0)
 
 
-def judged(seen, *, wanted=UNIT, tried="digest", began_at=0.0, since=0.0, now=1.0):
+def judged(seen, *, wanted=UNIT, tried="digest", began=True, since=0.0, now=1.0):
     return container_updating.on_trial(
-        wanted, tried, seen, began_at=began_at, runs_since=since, now=now
+        wanted, tried, seen, began_at=0.0, began=began, runs_since=since, now=now
     ).what
 
 
@@ -261,6 +261,8 @@ def judged(seen, *, wanted=UNIT, tried="digest", began_at=0.0, since=0.0, now=1.
         (Seen("docker", "digest", "failed"), {}, "back"),
         (Seen("docker", "digest", "finished"), {}, "keep"),
         (None, {}, "back"),
+        (Seen("docker", "digest", "stopped"), {"began": False}, "start"),
+        (Seen("docker", "digest", "stopped"), {}, "wait"),
         (Seen("docker", "digest", "running"), {"wanted": None}, "leave"),
         (Seen("docker", "digest", "running"), {"tried": "of an earlier config"}, "leave"),
     ],
