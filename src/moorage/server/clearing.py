@@ -27,15 +27,17 @@ from moorage.core import (
 )
 from moorage.ingest import Kept, Retention
 from moorage.storage import Database, StorageError, Tx, announcements, idempotency, partitions
+from moorage.storage.folding import fold
 
 _log = structlog.get_logger("moorage.jobs")
 # What a step aims at, and what it is never to take: reports wait that long at most.
 _AIM_S = 0.02
 LONGEST_S = 0.05
 _FIRST_ROWS = 100
-_FEWEST_ROWS, _MOST_ROWS = 5, 5_000
+_FEWEST_ROWS, _MOST_ROWS = 5, 2_000
 _STEP_DEVICES = 50
 _PAUSE_S = 0.02
+_FOLD_EVERY_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,8 @@ class Clearing:
             stride.note(gone, took)
             if gone < rows:
                 return
+            if self.cleared.steps % _FOLD_EVERY_STEPS == 0:
+                await fold(self._db)
             # No more than half of the writer's time is for this.
             await asyncio.sleep(max(_PAUSE_S, took))
 
