@@ -25,7 +25,7 @@ from moorage_agent.images import Images, plain
 from moorage_agent.logs import log
 from moorage_agent.units import Unit, Wanted
 
-TICK_S = 5.0
+TICK_S = 10.0
 _LOOK_EVERY_S = 0.5
 _SWEEP_EVERY_S = 600.0
 _FILE = "container-updates.json"

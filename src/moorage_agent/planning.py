@@ -5,6 +5,7 @@ And what they would meet: drivers look, nothing is changed.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from moorage_agent import applying, units
@@ -35,6 +36,8 @@ _MOST_ROUNDS = 10
 _LEAST_FREE_BYTES = 512 * 1024 * 1024
 # While a layer is unpacked it is on the disk packed as well, and layers unpack to about twice that.
 _ROOM_FOR_A_BYTE = 3
+# How many units are looked at side by side: registries may take their time.
+_MOST_LOOKS = 4
 _WORDS: Dict[type, str] = {Prepare: "prepare", Start: "start", Remove: "remove"}
 
 
@@ -111,11 +114,32 @@ class Met(NamedTuple):
 
 def meet(effects: List[Effect], document: Dict[str, Any], drivers: List[Driver]) -> Met:
     """Have the drivers look at what would be prepared."""
-    outlooks = {}
-    for effect in effects:
-        if isinstance(effect, Prepare):
-            found = [one for one in drivers if one.name == effect.unit.driver]
-            outlooks[effect.unit.name] = found[0].outlook(effect.unit) if found else Outlook()
+    todo = [effect.unit for effect in effects if isinstance(effect, Prepare)]
+    outlooks: Dict[str, Outlook] = {unit.name: Outlook() for unit in todo}
+    by_name = {driver.name: driver for driver in drivers}
+
+    wrong: List[Exception] = []
+
+    def look() -> None:
+        # Each takes what is left; a registry that is silent holds up one of them only.
+        while True:
+            try:
+                unit = todo.pop()
+            except IndexError:
+                return
+            try:
+                if unit.driver in by_name:
+                    outlooks[unit.name] = by_name[unit.driver].outlook(unit)
+            except Exception as error:  # noqa: BLE001 - raised again where somebody waits
+                wrong.append(error)
+
+    threads = [threading.Thread(target=look, name="plan", daemon=True) for _ in range(_MOST_LOOKS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if wrong:
+        raise wrong[0]
     met = met_by(outlooks)
     clashes = port_clashes(units.units_of(document))
     return met._replace(obstacles=[*met.obstacles, *clashes])

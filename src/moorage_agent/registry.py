@@ -125,7 +125,8 @@ def look_up(
     layers = told.get("layers")
     if not isinstance(layers, list) or not 0 < len(layers) <= _MOST_LAYERS:
         raise Unasked("its manifest is of no kind that is known here")
-    contents = (session.blob(config[0]).get("rootfs") or {}).get("diff_ids")
+    rootfs = session.blob(config[0]).get("rootfs")
+    contents = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(contents, list) or len(contents) != len(layers):
         raise Unasked("its manifest and its image's config do not fit together")
     pairs = zip(map(_descriptor, layers), contents)

@@ -7,8 +7,11 @@ import ipaddress
 import json
 import socket
 import threading
+from email.message import Message
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from moorage_agent import planning, registry, registry_auth, registry_http
 from moorage_agent.drivers import Outlook
@@ -262,6 +265,53 @@ def test_a_proxy_is_gone_through_but_for_this_machine(monkeypatch, make):
 
 
 # --- rules
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
+)
+_PARTS = st.sampled_from(
+    ["manifests", "config", "layers", "digest", "size", "platform", "os", "rootfs", "diff_ids"]
+)
+_LIKE_A_MANIFEST = st.recursive(
+    _JSON | st.just("sha256:" + "0" * 64),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_PARTS, inner),
+    max_leaves=20,
+)
+
+
+class Scripted:
+    """Answers with a manifest, then with the config that it names."""
+
+    def __init__(self, *bodies):
+        self.bodies = list(bodies)
+
+    def get(self, *_arguments, **_more):
+        return registry_http.Reply(200, Message(), self.bodies.pop(0))
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(_LIKE_A_MANIFEST, _LIKE_A_MANIFEST, st.booleans())
+def test_no_manifest_is_so_odd_that_it_is_not_simply_of_no_use(first, second, named):
+    config = json.dumps(second).encode()
+    if named:
+        digest = "sha256:" + hashlib.sha256(config).hexdigest()
+        entry = {"digest": digest, "size": len(config)}
+        first = {"config": entry, "layers": [entry, first]}
+    scripted = Scripted(json.dumps(first).encode(), config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "Asker", lambda _within_s: scripted)
+        try:
+            found = registry.look_up("r.example/app:1", AMD64, None)
+        except (Refused, Unasked):
+            return
+    assert all(one.size_bytes >= 0 for one in found)
+
+
+@given(st.lists(st.text(max_size=200) | st.just('Bearer realm="x",service="y"'), max_size=3))
+def test_any_challenge_is_read_or_is_none(headers):
+    found = registry_auth.challenge_of(headers)
+    assert found is None or found.scheme in ("basic", "bearer")
 
 
 @pytest.mark.parametrize(
