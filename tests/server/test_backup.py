@@ -1,6 +1,7 @@
 """Backups: one moment of a running server in one file, and back into an empty database."""
 
 import asyncio
+import signal
 import stat
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,14 @@ from moorage.storage import NewerDatabase, StorageError, archive
 from support.devices import enrolled, rfc3339, send_until_acknowledged
 from support.engines import on_postgresql, on_sqlite
 from support.places import contents, empty_place, tables_in
+from support.prestarted import prestarted
+from support.senders import enrolled as enrolled_here
+from support.wheel import clean_env
 
+LINES = sa.text(
+    "INSERT INTO log_lines (device_id, at, id, received_at, service, severity, message) "
+    "VALUES (:device_id, :at, :id, :at, 'a', 'info', :message)"
+)
 PASSPHRASE = "correct horse battery staple"
 # What a restored database is told beside what was in it.
 BEGINS_ANEW = {"config_revisions", "config_states", "install_tokens", "audit_entries"}
@@ -188,6 +196,34 @@ async def test_a_backup_that_reads_back_wrong_leaves_nothing(
     with pytest.raises(StorageError):
         await backup(settings, folder / "night", passphrase=None)
     assert list(folder.iterdir()) == []
+
+
+async def test_a_backup_killed_while_it_is_written_leaves_no_file_of_that_name(
+    db, owner, database_url, tmp_path
+):
+    sender = await enrolled_here(db, owner)
+    rows = [
+        {"device_id": sender.id, "at": number, "id": number, "message": "x" * 200}
+        for number in range(20_000)
+    ]
+    async with db.write() as tx:
+        await tx.run(LINES, rows)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    data = ("--data", str(tmp_path / "data"), "--database", database_url)
+    command = ["backup", str(folder / "night"), *data]
+    with (tmp_path / "said").open("ab+") as said:
+        process = prestarted().spawn(command, clean_env(), [said.fileno()] * 3)
+    async with asyncio.timeout(60):
+        while not list(folder.glob(".*.partial")):
+            assert process.poll() is None, (tmp_path / "said").read_text()
+            await asyncio.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (folder / "night").exists()
+    done = prestarted().run(command, clean_env())
+    assert done.returncode == 0, done.stderr
+    assert "found whole" in done.stdout
 
 
 async def test_a_file_of_that_name_is_left_as_it_is(running, settings, tmp_path):
