@@ -6,6 +6,7 @@ import http.server
 import ipaddress
 import json
 import socket
+import ssl
 import threading
 from email.message import Message
 
@@ -19,6 +20,7 @@ from moorage_agent.images import plain
 from moorage_agent.registry import Layer, Platform
 from moorage_agent.registry_auth import Challenge, Refused
 from moorage_agent.registry_http import Unasked
+from support.certificates import write_certificate
 from support.registry import Registry, layer
 
 AMD64 = Platform("linux", "amd64")
@@ -226,6 +228,35 @@ def test_a_registry_outside_cannot_have_us_ask_inside(make, monkeypatch):
 )
 def test_how_near_an_address_is(address, nearness):
     assert registry_http._nearness(ipaddress.ip_address(address)) == nearness
+
+
+def test_tls_is_checked_against_the_certificates_that_the_engine_has_for_a_registry(
+    make, tmp_path, monkeypatch
+):
+    certificate, key = write_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    there, plain_there = make(), make()
+    port = there.listen(tls=context).server_port
+    url = f"https://127.0.0.1:{port}/v2/"
+
+    def ask(address, **headers):
+        asker = registry_http.Asker(10)
+        return asker.get(address, headers, most_bytes=1000, moves=True)
+
+    with pytest.raises(Unasked, match="TLS was refused"):
+        ask(url, Authorization="Basic secret")
+    assert there.requests == []
+    folder = tmp_path / "certs" / f"127.0.0.1:{port}"
+    folder.mkdir(parents=True)
+    certificate.rename(folder / "ca.crt")
+    monkeypatch.setattr(registry_http, "_CERTIFICATES", str(tmp_path / "certs"))
+    assert ask(url).status == 200
+    # From TLS nobody is sent to where there is none.
+    there.answers["/v2/"] = (302, {"Location": f"http://{plain_there.host}/v2/"}, b"")
+    with pytest.raises(Unasked, match="from TLS to plain HTTP"):
+        ask(url)
+    assert plain_there.requests == []
 
 
 def test_a_token_that_would_break_a_header_is_none(make):

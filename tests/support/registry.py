@@ -13,6 +13,7 @@ import io
 import json
 import re
 import secrets
+import ssl
 import tarfile
 import threading
 import urllib.parse
@@ -82,9 +83,16 @@ class Registry:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def listen(self, port: int = 0) -> http.server.ThreadingHTTPServer:
+    def listen(
+        self, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> http.server.ThreadingHTTPServer:
         """Listen, in the network of the calling thread."""
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        if tls is not None:
+            # The handshake is the handler's: one that fails ends no more than its connection.
+            server.socket = tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         self._servers.append(server)
@@ -215,6 +223,11 @@ def _handler(registry: Registry) -> type[http.server.BaseHTTPRequestHandler]:
 
         def log_message(self, *_arguments: Any) -> None:
             """Say nothing."""
+
+        def handle(self) -> None:
+            # Who asked may not trust us, or may have gone.
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                super().handle()
 
         def do_GET(self) -> None:
             login = self.headers.get("Authorization")
