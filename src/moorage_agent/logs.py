@@ -115,7 +115,7 @@ class Collector(logging.Handler):
             "event": event,
             "entity_type": "service",
             "entity_id": service,
-            "description": keytext.redacted(text),
+            "description": keytext.redacted(text)[:_LONGEST_LINE],
             "metadata": more,
         }
         with self._guard:
