@@ -311,12 +311,7 @@ class Agent:
     def _note_failure(self, message: step.AnyMessage) -> None:
         if getattr(message, "lane", None) == CONTROL and self._store.get("key") is not None:
             return
-        if isinstance(message, messages.Failed):
-            self.failure = message.reason
-        elif isinstance(message, messages.KeyRefused):
-            self.failure = message.reason or "the server refuses this device's key"
-        elif isinstance(message, messages.Forked) and self._state.lanes[message.lane].failures:
-            self.failure = "the server has another history of this store again and again"
+        self.failure = step.failure_of(self._state, message) or self.failure
 
     def _carry_out(self, effect: step.AnyEffect) -> None:
         self._ways[type(effect)](effect, clock.now())

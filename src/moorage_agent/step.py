@@ -110,6 +110,17 @@ def step(state: State, message: AnyMessage) -> Decision:
     return _DECISIONS.get(type(message), _on_trouble)(state, message)
 
 
+def failure_of(state: State, message: AnyMessage) -> Optional[str]:
+    """Return what a message says went wrong, for people; None when nothing did."""
+    if isinstance(message, Failed):
+        return message.reason
+    if isinstance(message, KeyRefused):
+        return message.reason or "the server refuses this device's key"
+    if isinstance(message, Forked) and state.lanes[message.lane].failures:
+        return "the server has another history of this store again and again"
+    return None
+
+
 def _on_retired(state: State, _message: Retired) -> Decision:
     note = Note("warning", "this device was deleted on the server; the agent stops for good")
     return replace(state, retired=True), [note, Stop()]
