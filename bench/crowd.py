@@ -14,7 +14,6 @@ import time
 import uvloop
 
 CONNECT_WITHIN_S = 60
-AGAIN_WITHIN_S = 0.2
 
 
 class Group:
@@ -52,10 +51,12 @@ def _at(seconds: list[float], share: float) -> float | None:
 class Connection(asyncio.Protocol):
     """One device: sends its requests one after the other, each until it is stored."""
 
-    def __init__(self, group: Group, requests: list[bytes], until: float) -> None:
+    def __init__(self, group: Group, requests: list[bytes], port: int) -> None:
         self.group = group
+        self.port = port
+        self.asked = False
         self.requests = requests
-        self.until = until
+        self.until = 0.0
         self.next = 0
         self.sent_at = 0.0
         self.buffer = b""
@@ -73,8 +74,24 @@ class Connection(asyncio.Protocol):
             self.done.set_result(None)
             self.transport.close()
             return
+        if self.transport.is_closing():  # idle for too long: as a device, with a new one
+            self.again = asyncio.ensure_future(self._anew())
+            return
+        self.asked = True
         self.sent_at = time.perf_counter()
         self.transport.write(self.requests[self.next])
+
+    async def _anew(self) -> None:
+        try:
+            await asyncio.wait_for(
+                asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self.port),
+                CONNECT_WITHIN_S,
+            )
+        except (OSError, TimeoutError):
+            self.asked = True
+            self.connection_lost(None)
+        else:
+            self.send()
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -86,6 +103,7 @@ class Connection(asyncio.Protocol):
         if len(self.buffer) < head + 4 + length:
             return
         self.buffer = b""
+        self.asked = False
         self._answered(fields[9:12].decode(), _field(fields, b"retry-after"))
 
     def _answered(self, status: str, retry_after: bytes | None) -> None:
@@ -106,7 +124,7 @@ class Connection(asyncio.Protocol):
             self.send()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if not self.done.done():
+        if self.asked and not self.done.done():
             self.group.lost += 1
             self.group.unfinished += len(self.requests) - self.next
             self.done.set_result(None)
@@ -126,14 +144,15 @@ async def drive(wanted: dict) -> dict[str, object]:
     for name, told in wanted["groups"].items():
         group = groups[name] = Group(heed=told.get("heed", False), rest_s=told.get("rest_s", 0.0))
         places += [(group, requests) for requests in told["requests"]]
-    until = time.perf_counter() + wanted["seconds"] + CONNECT_WITHIN_S
     slots = asyncio.Semaphore(500)
 
     async def connect(group: Group, requests: list[bytes]) -> Connection:
         async with slots:
             _, made = await asyncio.wait_for(
                 loop.create_connection(
-                    lambda: Connection(group, requests, until), "127.0.0.1", wanted["port"]
+                    lambda: Connection(group, requests, wanted["port"]),
+                    "127.0.0.1",
+                    wanted["port"],
                 ),
                 CONNECT_WITHIN_S,
             )

@@ -20,6 +20,7 @@ import making  # noqa: E402 - found through the path set above
 import overload  # noqa: E402 - found through the path set above
 import reads  # noqa: E402 - found through the path set above
 import reports  # noqa: E402 - found through the path set above
+import storm  # noqa: E402 - found through the path set above
 
 from support.postgres import PostgresServer, free_port  # noqa: E402
 from support.server import ServerProcess  # noqa: E402
@@ -79,6 +80,8 @@ def markdown(result: dict) -> str:
         lines += making.table(scenarios["making"])
     if "overload" in scenarios:
         lines += overload.table(scenarios["overload"])
+    if "storm" in scenarios:
+        lines += storm.table(scenarios["storm"])
     if "announcing" in scenarios:
         lines += announcing.table(scenarios["announcing"])
     return "\n".join(lines)
@@ -141,6 +144,7 @@ def main(*wanted: str) -> None:
                     "making": lambda _: making.run(start_server),
                     "reads": lambda folder: reads.run(start_server, folder / "reads"),
                     "overload": lambda _: overload.run(start_server),
+                    "storm": lambda _: storm.run(start_server),
                     "announcing": lambda _: announcing.run(postgres),
                 }.items()
                 if not wanted or name in wanted

@@ -60,7 +60,7 @@ class IngestLimits:
     batch_rows: int = 5_000
     per_device: int = 16
     oldest_s: float = 5.0
-    soon_s: float = 0.5
+    soon_s: float = 0.3
     gather_s: float = 0.010
 
 

@@ -68,8 +68,9 @@ class Doorstep:
             return
         self._held += 1
         try:
+            pause = random.uniform(self._LEAST_S, self._LONGEST_S)  # noqa: S311 - no secret
             with contextlib.suppress(TimeoutError):
-                pause = random.uniform(self._LEAST_S, self._LONGEST_S)  # noqa: S311 - no secret
-                await asyncio.wait_for(self._closing.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._closing.wait()
         finally:
             self._held -= 1
