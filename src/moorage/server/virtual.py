@@ -33,7 +33,7 @@ from moorage.simulator import (
 from moorage.storage import Database, StorageError
 
 _log = structlog.get_logger("moorage.virtual")
-# Another server of the same database cannot wake us; look again at least this often.
+# A lease that another server let run out is announced by nobody; look at least this often.
 _LOOK_EVERY_S: Final = 5.0
 _STOP_WITHIN_S: Final = 5.0
 _ANSWER_WITHIN_S: Final = 30.0
