@@ -42,9 +42,10 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
     judged: dict[int, tuple[reports.Verdict, list[str]]] = {}
     turned_away: dict[int, DomainError] = {}
     stored: list[Incoming] = []
+    answered: list[Incoming] = []
     for incoming, offer in zip(admitted, offers, strict=True):
-        refusal = None if ledger.has(offer) else room.refusal(incoming.report)
-        if refusal is not None:
+        refusal = room.refusal(incoming.report)
+        if refusal is not None and not ledger.has(offer):
             turned_away[id(incoming)] = refusal
             continue
         verdict = ledger.judge(offer)
@@ -53,13 +54,14 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
             notes = rows.add(incoming, tx.now, kept.of(incoming.device.workspace_id))
             stored.append(incoming)
         judged[id(incoming)] = (verdict, notes)
+        if not isinstance(verdict, _REFUSED):
+            answered.append(incoming)
     await ledger.save()
     await telemetry.append(tx, rows.samples)
     await logs.append(tx, rows.logs)
     await events.append(tx, rows.events)
-    answered = [i for i in admitted if id(i) in judged and not _is_refused(judged[id(i)][0])]
-    heard = [i for i in admitted if id(i) in turned_away or not _is_refused(judged[id(i)][0])]
-    await _record_present(tx, heard, stored)
+    without_room = [incoming for incoming in admitted if id(incoming) in turned_away]
+    await _record_present(tx, answered + without_room, stored)
     await _record_running(tx, stored, kept, room)
     device_ids = list({incoming.device.device_id for incoming in answered})
     intervals = await devices.intervals(tx, device_ids)
@@ -74,7 +76,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
         if found is None:
             return None
         verdict, notes = found
-        if isinstance(verdict, reports.Fork | reports.Reused):
+        if isinstance(verdict, _REFUSED):
             return _refusal(verdict)
         device_id = incoming.device.device_id
         if device_id not in revisions:  # retired by another server while this batch was written
@@ -94,8 +96,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
     return [outcome(incoming) or await locked_out(tx, incoming.key_digest) for incoming in batch]
 
 
-def _is_refused(verdict: reports.Verdict) -> bool:
-    return isinstance(verdict, reports.Fork | reports.Reused)
+_REFUSED = (reports.Fork, reports.Reused)
 
 
 def _offer(incoming: Incoming) -> reports.Offer:
