@@ -127,6 +127,25 @@ def test_it_downloads_with_what_is_there(server, device, tmp_path, program):
     assert status_of(server, device.id) == "online"
 
 
+@pytest.mark.parametrize("program", ["curl", "nothing but python3"])
+def test_a_server_that_no_dns_knows_is_reached_by_the_table(server, device, tmp_path, program):
+    if " " not in program:
+        needs(program)
+    named = device.script.replace(b"127.0.0.1", b"fleet.invalid")
+    assert named != device.script
+    path = only(tmp_path, "python3", *([] if " " in program else [program]))
+    for entry in ("fleet.invalid", "fleet.invalid=", "=127.0.0.1", "a=1;id", "a=1 2", "a=$(id)"):
+        wrong = device.install("--host", entry, script=named, path=path)
+        assert wrong.returncode != 0
+        assert "NAME=ADDRESS" in wrong.stderr
+    done = device.install("--host", "fleet.invalid=127.0.0.1", script=named, path=path)
+    assert done.returncode == 0, done.stderr
+    assert "fleet.invalid=127.0.0.1" in device.run("status").stdout
+    once = device.run("run", "--once")
+    assert once.returncode == 0, once.stderr
+    assert status_of(server, device.id) == "online"
+
+
 def test_without_python_it_says_how_to_get_it(device, tmp_path):
     failed = device.install(path=only(tmp_path, "curl"))
     assert failed.returncode != 0
