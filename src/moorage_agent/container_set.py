@@ -113,11 +113,10 @@ class Ours:
         self._set_policy(container, "no")
 
     def bring_back(self, container: str, unit: Unit) -> None:
-        """Have one that was set aside in its place again, where nothing is any more."""
+        """Give one that was set aside its name again, which nothing has any more; not started."""
         name = specs.container_name(unit.name)
         self._set_policy(container, unit.body["restart"])
         self._engine.call("POST", "/containers/%s/rename" % container, query={"name": name})
-        self.start(unit)
 
     def _set_policy(self, container: str, policy: str) -> None:
         body = {"RestartPolicy": {"Name": policy}}

@@ -246,6 +246,8 @@ class Updates:
         log.warning("service %s", text)
         told["reason"] = verdict.reason
         self._on_event("service.update_failed", name, text, told)
+        # Told before: what cannot be started now is tried again as any service that is down.
+        self._ours.start(unit)
 
     def _digests(self, container: Optional[Dict[str, Any]]) -> FrozenSet[str]:
         if container is None:
