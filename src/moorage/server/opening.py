@@ -80,7 +80,10 @@ async def bring_up_to_date(db: SQLiteDatabase | PostgresDatabase, *, by_itself: 
     if version is not None:
         found = await problems(db, db.path.parent if isinstance(db, SQLiteDatabase) else None)
         if found:
-            raise SetupError("the database cannot be brought up to date: " + ". ".join(found))
+            raise SetupError(
+                "the database is of an older release, and cannot be brought up to date by starting "
+                "the server ('moorage migrate' has the options named): " + ". ".join(found)
+            )
     copy = await migrate(db)
     _log.info(
         "database_migrated", version=newest_version(), copy=None if copy is None else str(copy)
