@@ -23,7 +23,14 @@ from support.engines import on_postgresql, on_sqlite
 from support.postgres import free_port
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
-SPACE = {"id": "acc_1", "slug": "acme", "name": "", "features": [], "created_at": AT}
+SPACE = {
+    "id": "acc_1",
+    "slug": "acme",
+    "name": "",
+    "features": [],
+    "retention": {},
+    "created_at": AT,
+}
 DEVICE = {
     "id": "dev_1",
     "workspace_id": "acc_1",

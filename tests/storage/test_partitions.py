@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from moorage.core import telemetry
+from moorage.core import logs
 from moorage.core.caller import DeviceRef
 from moorage.core.timeline import BY_DAY, Window
 from moorage.kit.clock import to_ms
@@ -18,7 +18,7 @@ from support.engines import on_postgresql
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 TODAY = datetime(2026, 11, 21, tzinfo=UTC)
-TABLE = "telemetry_samples"
+TABLE = "log_lines"
 SOON_S = 30
 
 
@@ -77,9 +77,9 @@ async def names(db) -> list[str]:
 
 async def add(db, at: datetime, device_id: str = "d") -> None:
     row = {"device_id": device_id, "at": at, "id": new_row_id(), "device_at": None}
-    empty = dict.fromkeys(telemetry.MEASURES)
+    said = {"service": "s", "severity": "info", "message": "m"}
     async with db.write() as tx:
-        await telemetry.append(tx, [{**row, "received_at": at, **empty}])
+        await logs.append(tx, [{**row, "received_at": at, **said}])
 
 
 async def count(db) -> int:
@@ -195,8 +195,8 @@ async def test_a_page_looks_into_the_days_it_is_of_and_no_others(days, clock, ow
     async with days.write() as tx:
         await tx.run(
             sa.text(
-                f"INSERT INTO {TABLE} (device_id, at, id, received_at) "
-                f"SELECT 'd' || n % 20, {to_ms(TODAY)} + n * 30000::bigint, n, 0 "
+                f"INSERT INTO {TABLE} (device_id, at, id, received_at, service, severity, message) "
+                f"SELECT 'd' || n % 20, {to_ms(TODAY)} + n * 30000::bigint, n, 0, 's', 'info', '' "
                 "FROM generate_series(1, 20000) AS n"
             )
         )
@@ -215,10 +215,8 @@ async def test_a_page_looks_into_the_days_it_is_of_and_no_others(days, clock, ow
     seen, cursor_text = [], None
     async with days.read() as tx:
         for _ in range(40):
-            page = await telemetry.list_samples(
-                tx, owner, device, Window(), cursor=cursor_text, limit=50
-            )
-            seen += [sample.at for sample in page.items]
+            page = await logs.list_lines(tx, owner, device, Window(), cursor=cursor_text, limit=50)
+            seen += [line.at for line in page.items]
             cursor_text = page.next_cursor
             if cursor_text is None:
                 break
