@@ -197,11 +197,13 @@ def test_an_environment_that_is_none_is_refused(runner, environment):
 
 def test_the_command_gets_its_environment_its_id_and_its_source(runner, monkeypatch):
     monkeypatch.setenv("MOORAGE_AGENTS_OWN", "not for commands")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     runner.start(
         "cam",
         python(
             f"""
             names = ("MOORAGE_STREAM_ID", "MOORAGE_STREAM_SOURCE", "LENS", "MOORAGE_AGENTS_OWN")
+            names += ("MALLOC_ARENA_MAX",)
             say(pipeline_id="|".join(os.environ.get(name, "-") for name in names))
             {WAITS}
             """,
@@ -209,7 +211,7 @@ def test_the_command_gets_its_environment_its_id_and_its_source(runner, monkeypa
             source="rtsp://camera/1",
         ),
     )
-    assert until(lambda: state(runner)["pipeline_id"]) == "cam|rtsp://camera/1|wide|-"
+    assert until(lambda: state(runner)["pipeline_id"]) == "cam|rtsp://camera/1|wide|-|-"
 
 
 def test_no_secret_of_the_config_is_said_again(runner, heard):
