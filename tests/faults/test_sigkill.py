@@ -17,6 +17,14 @@ KILLS = 20
 DEVICES = 8
 
 
+async def more_than(count, taken) -> None:
+    """Wait until there is something to lose, however slow the machine is."""
+    for _ in range(300):
+        if taken() > count:
+            return
+        await asyncio.sleep(0.05)
+
+
 @pytest.mark.timeout(240)
 async def test_every_acknowledged_report_survives_twenty_kills_exactly_once(
     engine, request, tmp_path
@@ -56,11 +64,7 @@ async def test_every_acknowledged_report_survives_twenty_kills_exactly_once(
                 for device in devices:
                     tasks.create_task(live(client, device))
                 for _ in range(KILLS):
-                    before = taken()
-                    for _ in range(300):  # however slow the machine is, something is at stake
-                        if taken() > before + DEVICES:
-                            break
-                        await asyncio.sleep(0.05)
+                    await more_than(taken() + DEVICES, taken)
                     await asyncio.sleep(random.uniform(0.0, 0.2))
                     server.kill()
                     await asyncio.to_thread(server.start)
