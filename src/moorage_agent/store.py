@@ -176,11 +176,8 @@ class Store:
 
     def waits(self, lane: str) -> bool:
         """Whether the lane has a report that is not acknowledged; reads none of it."""
-        row = self._db.execute(
-            "SELECT EXISTS (SELECT 1 FROM reports WHERE lane = ? AND acknowledged_at IS NULL)",
-            (lane,),
-        ).fetchone()
-        return bool(row[0])
+        unacknowledged = "SELECT 1 FROM reports WHERE lane = ? AND acknowledged_at IS NULL LIMIT 1"
+        return self._db.execute(unacknowledged, (lane,)).fetchone() is not None
 
     def first_waiting(self, lane: str) -> Optional[Waiting]:
         """Return the lane's first report that is not acknowledged."""
