@@ -32,6 +32,7 @@ from moorage.storage.folding import fold
 _log = structlog.get_logger("moorage.jobs")
 # What a step aims at, and what it is never to take: reports wait that long at most.
 _AIM_S = 0.02
+_AIM_ALONE_S = 0.2
 LONGEST_S = 0.05
 _FIRST_ROWS = 100
 _FEWEST_ROWS, _MOST_ROWS = 5, 2_000
@@ -86,13 +87,14 @@ class Stride:
     """How many rows a step takes: as many as go in the time aimed at."""
 
     rows: int = field(default_factory=lambda: _FIRST_ROWS)
+    aim_s: float = _AIM_S
 
     def note(self, gone: int, seconds: float) -> None:
         """Learn from a step that deleted ``gone`` rows in so many seconds, commit included."""
-        if seconds > _AIM_S:
+        if seconds > self.aim_s:
             # At once, and by as much as it was too long; but a single slow disk is not believed.
-            wanted = int(self.rows * max(_AIM_S / seconds, 0.2))
-        elif gone >= self.rows and seconds < _AIM_S / 2:
+            wanted = int(self.rows * max(self.aim_s / seconds, 0.2))
+        elif gone >= self.rows and seconds < self.aim_s / 2:
             wanted = self.rows * 2
         else:
             return
@@ -125,6 +127,9 @@ class Clearing:
         self._db = db
         self._kept = kept
         self._strides: dict[str, Stride] = {}
+        # On PostgreSQL nobody waits for a step; it is short only so that its locks are.
+        self._waited_for = not partitions.is_partitioned(db)
+        self._aim_s = _AIM_S if self._waited_for else _AIM_ALONE_S
         self.cleared = Cleared()
 
     async def cover(self) -> None:
@@ -250,7 +255,7 @@ class Clearing:
 
     async def _repeat(self, table: str, step: Callable[[Tx, int], Awaitable[int]]) -> None:
         """Take step after step until one finds less than it could take."""
-        stride = self._strides.setdefault(table, Stride())
+        stride = self._strides.setdefault(table, Stride(aim_s=self._aim_s))
         while True:
             rows = stride.rows
             async with self._db.write() as tx:
@@ -258,7 +263,7 @@ class Clearing:
                 gone = await step(tx, rows)
             took = time.perf_counter() - began
             self.cleared.note(gone, took)
-            if took > LONGEST_S:
+            if took > LONGEST_S and self._waited_for:
                 _log.warning(
                     "clearing_step_long", table=table, rows=gone, took_ms=round(took * 1000)
                 )

@@ -30,6 +30,8 @@ class Engine(Protocol):
     """What the code may ask of an engine."""
 
     name: str
+    # Whether a join may depend on the row it is joined to.
+    has_lateral: bool
 
     def insert(self, table: sa.Table) -> Any:
         """INSERT with ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
@@ -67,6 +69,7 @@ class SQLite:
     """The embedded engine."""
 
     name = "sqlite"
+    has_lateral = False
     _UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)$")
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
@@ -107,6 +110,7 @@ class PostgreSQL:
     """The engine for many machines."""
 
     name = "postgresql"
+    has_lateral = True
     _FULL = frozenset({"53100"})
     _BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
 
