@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from moorage.core import provisioning, rollups, streams, telemetry
 from moorage.core.caller import DeviceRef
 from moorage.core.timeline import Window
+from moorage.ingest import Kept, Retention
 from moorage.kit.ids import new_row_id
 from moorage.server import rolling
+from moorage.server.clearing import Clearing
 from moorage.server.rolling import Rolling
 from moorage.storage import open_database
 from support.engines import on_postgresql
@@ -386,3 +388,22 @@ async def test_reads_in_the_middle_of_a_walk_are_right(db, owner, clock, monkeyp
             found = await read(db, owner, device, at, clock.now(), HOUR_S)
             assert found == {at: (2, 1.5, 2.0, 1.0)}
     assert 0 < await count(db, "telemetry_rollups", "width_s = 3600") < 4
+
+
+async def test_samples_long_past_their_time_wait_for_the_job_also_in_days_of_their_own(
+    db, owner, clock
+):
+    device, clearing = await made(db, owner), Clearing(db, Kept(Retention()))
+    at = clock.now()
+    async with db.write() as tx:
+        await told(tx, device, [(at, 1.0, 2.0)])
+    clock.advance(days=20)
+    await clearing.run()
+    assert await count(db, "telemetry_samples") == 1
+    assert await count(db, "stream_samples") == 1
+    await Rolling(db).run()
+    await clearing.run()
+    assert await count(db, "telemetry_samples") == 0
+    assert await count(db, "stream_samples") == 0
+    found = await read(db, owner, device, at - timedelta(hours=1), clock.now(), HOUR_S)
+    assert found == {at: (1, 1.0, 1.0, 2.0)}
