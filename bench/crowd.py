@@ -14,6 +14,7 @@ import time
 import uvloop
 
 CONNECT_WITHIN_S = 60
+AGAIN_AFTER_S = 0.5
 
 
 class Group:
@@ -124,10 +125,13 @@ class Connection(asyncio.Protocol):
             self.send()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if self.asked and not self.done.done():
-            self.group.lost += 1
-            self.group.unfinished += len(self.requests) - self.next
-            self.done.set_result(None)
+        if not self.asked or self.done.done():
+            return
+        # As a device: the same bytes again, on another connection.
+        self.group.lost += 1
+        self.asked = False
+        self.buffer = b""
+        asyncio.get_running_loop().call_later(AGAIN_AFTER_S, self.send)
 
 
 def _field(fields: bytes, name: bytes) -> bytes | None:
