@@ -98,8 +98,8 @@ class Commands(RuleBasedStateMachine):
             self.store, self.folder.name, Collector(), boot_id="boot", transport=NoTransport
         )
         self.store.put(server="http://server", key="adk_x")
-        self.agent._identity = self.agent._stored_identity()
-        for lane, sender in self.agent._senders.items():
+        self.agent._lanes.joined()
+        for lane, sender in self.agent._lanes._senders.items():
             sender.send = lambda request, lane=lane: self.requests.update({lane: request})
         self.agent._runner._kinds["mark"] = self.mark
         self.alive(self.agent._begin)
