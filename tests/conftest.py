@@ -18,6 +18,7 @@ from moorage.server.app import App
 from moorage.storage import PostgresDatabase, SQLiteDatabase, open_database
 from moorage.storage.migrate import migrate
 from support import strict
+from support.agent import AgentProcess
 from support.clock import FixedClock
 from support.postgres import PostgresServer
 
@@ -34,6 +35,13 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(autouse=True)
+def _no_agent_goes_on():
+    yield
+    for agent in list(AgentProcess.running):
+        agent.kill()
 
 
 @pytest.fixture(scope="session")

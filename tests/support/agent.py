@@ -7,13 +7,16 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 SOURCE = Path(__file__).parents[2] / "src"
 
 
 class AgentProcess:
     """`python -m moorage_agent` with its store in a folder; stopped by its process id."""
+
+    # Those that run, for the fixture that leaves none of a test that failed half-way.
+    running: ClassVar[list["AgentProcess"]] = []
 
     def __init__(self, folder: Path, *, python: str = sys.executable) -> None:
         self.folder = folder
@@ -44,6 +47,7 @@ class AgentProcess:
                 stderr=log,
                 env=self._env(),
             )
+        self.running.append(self)
         return self
 
     @property
@@ -68,6 +72,7 @@ class AgentProcess:
         self._process.send_signal(how)
         code = self._process.wait(30)
         self._process = None
+        self.running.remove(self)
         return code
 
     def status(self) -> dict[str, Any]:
