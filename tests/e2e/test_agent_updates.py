@@ -230,13 +230,15 @@ def test_what_is_not_the_servers_own_is_refused_and_the_agent_goes_on(releasing,
     other = load_pem_private_key(_foreign_key(), password=None)
     good = releasing.signed(NEW, new)
     longer = {**good, "signed": releasing.signed(NEW, new + b"x")["signed"]}
+    text = good["signed"]
+    altered = text[:-40] + ("B" if text[-40] == "A" else "A") + text[-39:]
     for said, content, arguments, reason in (
         (good, new[:-1] + b"x", {}, "not the one that the server signed"),
         (good, new + b"more", {}, "not the one that the server signed"),
         (longer, new, {}, "not the one that the server signed"),
         (releasing.signed(NEW, new, other), new, {}, "not signed with the key"),
         (releasing.signed(NEW, new, mark="MRG1"), new, {}, "holds no signed text"),
-        ({**good, "signed": good["signed"][:-2] + "AA"}, new, {}, "not signed with the key"),
+        ({**good, "signed": altered}, new, {}, "not signed with the key"),
         ({**good, "signed": None}, new, {}, "holds no signed text"),
         (releasing.signed("0.9.0", build("0.9.0")), build("0.9.0"), {}, "older than 1.0.0"),
         (good, new, {"version": "1.2.0"}, "1.2.0 was asked for"),

@@ -297,6 +297,7 @@ def test_both_clients_have_the_same_methods():
 
 
 PUBLIC_OR_FOR_DEVICES = {
+    "/v1/agent",
     "/v1/commands",
     "/v1/config",
     "/v1/docs",
