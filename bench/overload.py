@@ -15,7 +15,6 @@ import pickle
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 
 import httpx
 import psutil
+from engines import on_each
 from reports import Device
 
 HERE = Path(__file__).parent
@@ -115,16 +115,8 @@ def crowd(port: int, groups: dict[str, Any], folder: Path, seconds: float = SECO
 
 
 def run(start_server: Any) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as path:
-        folder = Path(path)
-        found = {}
-        for name in ("sqlite", "postgresql"):
-            server = start_server(name, folder / name)
-            try:
-                found[name] = _measured(server, folder)
-            finally:
-                server.stop()
-    return {"seconds": SECONDS, "runs": RUNS, "figures": found}
+    figures = on_each(start_server, _measured)
+    return {"seconds": SECONDS, "runs": RUNS, "figures": figures}
 
 
 def _measured(server: Any, folder: Path) -> dict[str, Any]:

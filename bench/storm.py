@@ -6,12 +6,12 @@ as ``BENCH_STORM_DEVICES`` says; each takes a file in both processes (``ulimit -
 """
 
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
+from engines import on_each
 from overload import Fleet, crowd
 
 DEVICES = int(os.environ.get("BENCH_STORM_DEVICES", "2000"))
@@ -19,16 +19,7 @@ SECONDS = 120.0
 
 
 def run(start_server: Any) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as path:
-        folder = Path(path)
-        found = {}
-        for name in ("sqlite", "postgresql"):
-            server = start_server(name, folder / name)
-            try:
-                found[name] = _measured(server, folder)
-            finally:
-                server.stop()
-    return {"devices": DEVICES, "figures": found}
+    return {"devices": DEVICES, "figures": on_each(start_server, _measured)}
 
 
 def _measured(server: Any, folder: Path) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import uuid
 from typing import Any, Callable, Dict, List, Optional
 
 from moorage_agent import clock
+from moorage_agent.happenings import happened
 from moorage_agent.logs import log
 from moorage_agent.messages import ResolveFork, SetAside
 from moorage_agent.outbox import LET_GO, Row
@@ -73,14 +73,7 @@ class Keeper:
 
     def happened(self, event: str, description: str, metadata: Dict[str, Any]) -> None:
         """Keep an event of this device."""
-        row = {
-            "id": str(uuid.uuid4()),
-            "event": event,
-            "entity_type": "device",
-            "description": description,
-            "metadata": metadata,
-        }
-        self.keep([("events", clock.now(), row)])
+        self.keep([happened(event, description, metadata)])
 
     def watch_clock(self, now: clock.Instant) -> bool:
         """Mend what is kept when the clock was set; return whether it was."""

@@ -12,8 +12,9 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from moorage_agent import registry_auth
+from moorage_agent.loopback import is_loopback
 from moorage_agent.registry_auth import Refused
-from moorage_agent.registry_http import Asker, Reply, Unasked, is_loopback
+from moorage_agent.registry_http import Asker, Reply, Unasked
 from moorage_agent.units import registry_of
 
 _WITHIN_S = 20.0

@@ -19,6 +19,7 @@ from email.message import Message
 from typing import Dict, NamedTuple, Optional, Union
 
 from moorage_agent import proxies
+from moorage_agent.loopback import is_loopback
 
 _MOST_REDIRECTS = 3
 _CONNECT_WITHIN_S = 10.0
@@ -52,16 +53,6 @@ class Reply(NamedTuple):
     status: int
     headers: Message
     body: bytes
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def target_of(url: str) -> Target:

@@ -7,13 +7,13 @@ device only, or over TLS.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
 import urllib.parse
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from moorage_agent.loopback import is_loopback
 from moorage_agent.runner_base import RunnerError, Unreachable, Unusable
 
 DEFAULT_SERVER = "http://127.0.0.1:9001"
@@ -51,7 +51,7 @@ class Pipelines:
             raise Unusable(wrong) from None
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise Unusable(wrong)
-        if parts.scheme == "http" and not _is_here(parts.hostname):
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise Unusable(
                 "inference.server is on another machine; passwords of cameras would go there in "
                 "the open, so it has to be https://"
@@ -171,15 +171,6 @@ class Pipelines:
         if status == 200:
             raise RunnerError("%s answers with something else than JSON" % self.place())
         return {}
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _quoted(pipeline_id: str) -> str:
