@@ -78,7 +78,8 @@ class Applier:
         self._ended = threading.Event()
         self._wakes = {name: threading.Event() for name in self._drivers}
         self._fast = True
-        self._stats: services_told.Stats = {}
+        # By driver: each has a thread of its own, and what it no longer measures is gone.
+        self._stats: Dict[str, services_told.Stats] = {}
         self._stats_at: Dict[str, float] = {}
         self._told_services: Optional[List[Dict[str, Any]]] = None
         self._told_streams: Optional[List[Dict[str, Any]]] = None
@@ -231,7 +232,7 @@ class Applier:
             return
         self._stats_at[driver.name] = now
         try:
-            self._stats = {**self._stats, **driver.stats()}
+            self._stats[driver.name] = driver.stats()
         except Exception as error:  # noqa: BLE001 - figures are worth no failure
             log.debug("cannot measure what %s runs: %s", driver.name, error)
 
@@ -242,7 +243,8 @@ class Applier:
 
         ``again`` says it in any case.
         """
-        rows = services_told.rows(state, self._stats)
+        stats = {name: told for one in list(self._stats.values()) for name, told in one.items()}
+        rows = services_told.rows(state, stats)
         if not rows and not again and self._told_services == []:
             return None
         self._told_services = rows

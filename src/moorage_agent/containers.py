@@ -139,10 +139,19 @@ class Containers:
         found, present = {}, {}
         for service, container in dict(self._ids).items():
             path = "/containers/%s/stats" % container
-            told = self._engine.call("GET", path, query={"stream": "0", "one-shot": "1"})
+            try:
+                told = self._engine.call("GET", path, query={"stream": "0", "one-shot": "1"})
+            except EngineRefused as error:
+                if error.status == 404:
+                    continue  # removed since it was seen; the others have figures all the same
+                raise
             cpu = ((told.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage") or 0
-            now = {"id": container, "cpu": cpu, "at": time.monotonic(), **told}
-            now = {key: now[key] for key in ("id", "cpu", "at", "memory_stats") if key in now}
+            now = {
+                "id": container,
+                "cpu": cpu,
+                "at": time.monotonic(),
+                "memory_stats": told.get("memory_stats"),
+            }
             found[service] = specs.stats_of(now, self._before.get(service))
             present[service] = now
         self._before = present

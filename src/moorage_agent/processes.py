@@ -214,10 +214,11 @@ class _Supervised:
             process = self._process
         if process is not None and process.poll() is None:
             _signal(os.killpg, process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
+            try:
                 process.wait(self.unit.body["stop_after_s"])
-        if process is not None:
-            _signal(os.killpg, process.pid, signal.SIGKILL)
+            except subprocess.TimeoutExpired:
+                _signal(os.killpg, process.pid, signal.SIGKILL)
+        # What it left behind its thread ends, at once: later the number may be somebody else's.
         self._thread.join(_DRAIN_WITHIN_S + 1)
 
     def _run(self) -> None:

@@ -38,7 +38,6 @@ def onward(state: State, now: float) -> Decision:
     trying = state.memory.trying
     proposing = trying is not None and trying.failure is None
     todo = [unit for unit in state.units.values() if _needs(state, unit, proposing=proposing)]
-    effects: List[Effect] = []
     state, effects = _prepare(state, todo, now)
     if proposing and not state.ready:
         if any(u.name in state.changed and u.digest not in state.prepared for u in todo):

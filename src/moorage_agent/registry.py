@@ -46,11 +46,6 @@ class Reference(NamedTuple):
     repository: str
     version: str
 
-    @property
-    def is_digest(self) -> bool:
-        """Whether it names one content for ever."""
-        return ":" in self.version
-
 
 class Platform(NamedTuple):
     """What an engine runs, in the words of manifests; ``variants``: of its CPU, best first."""
