@@ -109,3 +109,16 @@ async def test_that_there_is_no_room_is_said_before_a_report_is_read(db, clock, 
         ingest.start()
         await asyncio.gather(*waiting)
         ingest.check_room(fleet[1].ref)
+
+
+@on_sqlite
+async def test_how_long_a_lone_report_took_turns_no_crowd_away(db, clock, fleet):
+    async with bounded(db) as ingest:
+        ingest.start()
+        async with db.write():
+            alone = await begun([outcome(ingest, report(fleet[0], clock))])
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*alone)
+        crowd = [report(one, clock, number) for number in range(2, 15) for one in fleet]
+        answers = await asyncio.gather(*(outcome(ingest, one) for one in crowd))
+    assert [type(one) for one in answers] == [Received] * 104

@@ -43,10 +43,13 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
     turned_away: dict[int, DomainError] = {}
     stored: list[Incoming] = []
     answered: list[Incoming] = []
+    heard: list[Incoming] = []
     for incoming, offer in zip(admitted, offers, strict=True):
         refusal = room.refusal(incoming.report)
         if refusal is not None and not ledger.has(offer):
             turned_away[id(incoming)] = refusal
+            room.refused += 1
+            heard.append(incoming)
             continue
         verdict = ledger.judge(offer)
         notes: list[str] = []
@@ -56,12 +59,12 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
         judged[id(incoming)] = (verdict, notes)
         if not isinstance(verdict, _REFUSED):
             answered.append(incoming)
+            heard.append(incoming)
     await ledger.save()
     await telemetry.append(tx, rows.samples)
     await logs.append(tx, rows.logs)
     await events.append(tx, rows.events)
-    without_room = [incoming for incoming in admitted if id(incoming) in turned_away]
-    await _record_present(tx, answered + without_room, stored)
+    await _record_present(tx, heard, stored)
     await _record_running(tx, stored, kept, room)
     device_ids = list({incoming.device.device_id for incoming in answered})
     intervals = await devices.intervals(tx, device_ids)

@@ -200,7 +200,9 @@ class Batches(Generic[T, R]):
             await self._flush(batch)
             self._under_way = 0
             ended = loop.time()
-            self._note_pace(crowd, ended - began)
+            # A few tell how long a commit takes, and nothing of how many it could have held.
+            if crowd >= min(_CROWD, self._limits.batch_reports):
+                self._note_pace(crowd, ended - began)
             began = ended  # what comes in meanwhile takes of the same time
 
     async def _gather(self, crowd: int) -> None:

@@ -27,7 +27,6 @@ class Room:
         parts = [name for name in ("logs", "telemetry") if getattr(report, name)]
         if not parts:
             return None
-        self.refused += 1
         return DomainError(
             Kind.STORAGE_FULL,
             "storage_nearly_full",

@@ -50,6 +50,8 @@ class ReportsRoute:
             if refusal is None:
                 raise
             if refusal.code in _TOO_MUCH:
+                # Its frames hold the body, which is not to be kept while the sender waits.
+                error.__traceback__ = None
                 await self._doorstep.hold()
             await problem(refusal)(scope, receive, send)
             return
