@@ -107,7 +107,6 @@ def _tune_collector() -> None:
     walks everything there is several times while one list of ten thousand devices is built, which
     took a third of that answer's time. What was imported never goes, so it is not looked at either.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 10, 10)
 
