@@ -7,7 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from dialects.native_kit import Api, on_sqlite, problem_of
+from moorage.ingest import Room
 from moorage.server import room
+from moorage.storage import StorageError
+from moorage.storage.sizes import Limits
 from support.devices import enrolled, rfc3339
 from support.senders import column
 
@@ -82,6 +85,15 @@ class TestBudget:
                 await tx.run(sa.text("TRUNCATE log_lines"))
         device.accept(bare)
         assert await taken(running, device, device.report(logs=lines(1)))
+
+
+async def test_a_look_that_cannot_keep_its_size_still_closes_the_door(db):
+    async with db.write() as tx:
+        await tx.run(sa.text("DROP TABLE storage_sizes"))
+    there = Room()
+    with pytest.raises(StorageError):
+        await room.RoomWatch(db, there, Limits(budget_bytes=1)).look()
+    assert there.full
 
 
 @on_sqlite

@@ -34,28 +34,32 @@ class RoomWatch:
         self.every_s = _LOOK_AT_FILES_EVERY_S if partitions.is_partitioned(db) else _LOOK_EVERY_S
 
     async def look(self) -> None:
-        """Measure, and say whether there is room.
+        """Measure, and say whether there is room; now and then also look ahead.
 
         Raises:
             StorageError: the database does not answer; what was found last goes on to hold.
 
         """
         self.size = await measure(self._db)
+        self._decide(self.size)
+        # Last, because it writes: on a full disk it fails, and there the door must close.
         if time.monotonic() - self._forecast_at >= _FORECAST_EVERY_S:
             await self._look_ahead(self.size)
             self._forecast_at = time.monotonic()
+
+    def _decide(self, size: Size) -> None:
         was_full = self._room.full
-        self._room.full = is_full(self.size, self.limits, was_full=was_full)
+        self._room.full = is_full(size, self.limits, was_full=was_full)
         if self._room.full and not was_full:
             _log.error(
                 "storage_nearly_full",
-                used_bytes=self.size.used_bytes,
-                free_bytes=self.size.free_bytes,
+                used_bytes=size.used_bytes,
+                free_bytes=size.free_bytes,
                 budget_bytes=self.limits.budget_bytes,
                 effect="telemetry and logs are refused; make room or raise the budget",
             )
         elif was_full and not self._room.full:
-            _log.info("storage_has_room_again", used_bytes=self.size.used_bytes)
+            _log.info("storage_has_room_again", used_bytes=size.used_bytes)
 
     async def _look_ahead(self, size: Size) -> None:
         """Keep today's size, if it is this server's turn, and see what the last days say."""
