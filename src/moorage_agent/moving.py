@@ -78,16 +78,20 @@ class Mover:
         waits = self._text is not None and (not self._read or self._addresses)
         if not waits or self._busy or now < self._due_at or self._store.get("key") is None:
             return
-        if not self._read and not self._look(now):
-            return
+        if not self._read:
+            # Before the disk is written to: a full one is tried again then, not at every tick,
+            # which it would keep from all that comes after this.
+            self._pause(now)
+            if not self._look():
+                return
+            self._failures = 0
         if self._addresses:
             self._try(now)
 
-    def _look(self, now: float) -> bool:
+    def _look(self) -> bool:
         """Read the list, durably; return whether that could be done by now."""
         key = server_keys.known(self._store)
         if key is None:
-            self._pause(now)
             self._in_thread(_asker(self._store.get("server") or "", self._lanes.new_transport()))
             return False
         try:
@@ -113,10 +117,10 @@ class Mover:
         return int(self._store.get("servers_issued_at") or 0) if by_it else 0
 
     def _refuse(self, reason: str) -> None:
-        self._read, self._addresses = True, ()
-        log.error("the config's list of servers is not followed: %s", reason)
         text = "the list of servers is not followed: %s" % reason
         self._store.add([happened("agent.servers_refused", text, {"reason": reason})])
+        self._read, self._addresses = True, ()
+        log.error("the config's list of servers is not followed: %s", reason)
 
     def _try(self, now: float) -> None:
         self._pause(now)
@@ -165,9 +169,9 @@ class Mover:
 
     def _stay(self, reason: str) -> None:
         if reason != self._said:
-            log.warning("the server is not followed to a new address yet: %s", reason)
             text = "the present address stays in use: %s" % reason
             self._store.add([happened("agent.move_failed", text, {"reason": reason})])
+            log.warning("the server is not followed to a new address yet: %s", reason)
         self._said = reason
 
     def _move(self, address: Address) -> None:

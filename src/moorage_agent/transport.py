@@ -163,9 +163,11 @@ class Transport:
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
-        carried = len(body or b"") + self.expects_bytes
-        allowed_s = ANSWER_WITHIN_S + carried / _SLOW_LINE_BYTES_PER_S
-        with _within(allowed_s, connection.sock):
+        # One time-out bounds all of a sendall; and what it left in this machine's buffers is on its
+        # way still while the answer is waited for.
+        silent_s = ANSWER_WITHIN_S + len(body or b"") / _SLOW_LINE_BYTES_PER_S
+        connection.sock.settimeout(silent_s)
+        with _within(silent_s + self.expects_bytes / _SLOW_LINE_BYTES_PER_S, connection.sock):
             connection.request(method, self._target(path), body, self._with_proxy(headers))
             response = connection.getresponse()
             most = max(_LONGEST_ANSWER, self.expects_bytes + 1)
@@ -220,7 +222,6 @@ class Transport:
                 sock = tls = self._secured.around(sock, self._host)
                 with _within(2 * CONNECT_WITHIN_S, tls):
                     self._secured.greet(tls)
-            sock.settimeout(ANSWER_WITHIN_S)
         except BaseException:
             sock.close()
             raise
@@ -234,9 +235,10 @@ class _ProxyRefused(OSError):
 
 @contextmanager
 def _within(seconds: float, sock: socket.socket) -> Iterator[None]:
-    """Have what is done with a socket end in time; its own time-out is for silence only.
+    """Have what is done with a socket end in time, whatever its own time-out is.
 
-    A trickle would hold the lane for ever. Raises socket.timeout.
+    That one begins anew with each piece that is received: a trickle would hold the lane for ever.
+    Raises socket.timeout.
     """
     expired = threading.Event()
     watch = threading.Timer(seconds, _cut, (sock, expired))

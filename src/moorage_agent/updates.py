@@ -144,11 +144,12 @@ class Updater:
         if command is not None:
             return Ended(command, _outcome_of(message))
         if message.reason is not None and message.reason != self._said:
-            self._said = message.reason
+            if message.seriously:
+                # First, for it may fail; then the message comes again.
+                self._store.add([_failed_row(None, message.reason)])
             level = logging.WARNING if message.seriously else logging.INFO
             log.log(level, "no update: %s", message.reason)
-            if message.seriously:
-                self._store.add([_failed_row(None, message.reason)])
+            self._said = message.reason
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional
+from typing import Any, Callable, Deque, Dict, Iterator, Optional
 
 from moorage_agent import moving, updates
 from moorage_agent.installed import App
@@ -47,14 +47,13 @@ class Upkeep:
         """Take in one of MESSAGES, to be heeded by ``go_on``."""
         self._arrived.append(message)
 
-    def go_on(self) -> List[Finished]:
-        """Heed what was taken in; return what came of commands.
+    def go_on(self) -> Iterator[Finished]:
+        """Heed what was taken in; yield what came of each command as soon as that is known.
 
         Raises:
             sqlite3.OperationalError: the disk; what is not heeded stays.
 
         """
-        finished: List[Finished] = []
         while self._arrived:
             message, ended = self._arrived[0], None
             if isinstance(message, moving.MESSAGES):
@@ -63,5 +62,4 @@ class Upkeep:
                 ended = self.updater.take(message)
             self._arrived.popleft()
             if ended is not None:
-                finished.append(Finished(ended.command, ended.outcome))
-        return finished
+                yield Finished(ended.command, ended.outcome)

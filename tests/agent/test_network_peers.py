@@ -170,6 +170,37 @@ def test_a_peer_that_drags_on_does_not_hold_the_lane(listening, scheme, first):
         asked(f"{scheme}://127.0.0.1:{peer.port}", **how)
 
 
+BODY_BYTES, NARROW_BYTES_PER_S = 200_000, 100_000
+
+
+def is_narrow(connection):
+    """Take a request piece by piece, its body in several times ANSWER_WITHIN_S; then answer."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    taken = 0
+    while taken < BODY_BYTES:
+        piece = connection.recv(4096)
+        if not piece or ENDED.wait(len(piece) / NARROW_BYTES_PER_S):
+            return
+        taken += len(piece)
+    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"chain": 1}')
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize(("slowest", "arrives"), [(BODY_BYTES / 20, True), (1e9, False)])
+def test_a_large_body_has_the_time_that_a_narrow_line_takes_for_it(
+    listening, monkeypatch, slowest, arrives
+):
+    monkeypatch.setattr(transport, "_SLOW_LINE_BYTES_PER_S", slowest)
+    way = Transport(f"http://127.0.0.1:{listening(is_narrow).port}")
+    try:
+        answer = way.request("PUT", "/v1/x", bytes(BODY_BYTES), {"Content-Type": "image/jpeg"})
+        assert (answer.status, arrives) == (200, True)
+    except Unreachable as error:
+        assert (str(error), arrives) == ("the server did not answer in time", False)
+    finally:
+        way.close()
+
+
 @pytest.mark.usefixtures("_impatient")
 def test_a_proxy_that_drags_on_does_not_hold_the_lane(listening, monkeypatch):
     peer = listening(trickles(b"HTTP/1.1 200 Connection "))
