@@ -158,6 +158,31 @@ async def test_of_two_servers_one_clears_out(db, owner, clock, monkeypatch):
     assert done == [first, second]
 
 
+async def test_what_was_done_before_the_first_report_is_not_done_again_at_once(db):
+    done = []
+
+    class Noting(Jobs):
+        async def _mark_alive(self) -> None:
+            done.append("alive")
+
+        async def learn(self) -> None:
+            done.append("learn")
+
+        async def cover(self) -> None:
+            done.append("cover")
+
+        async def _expire_commands(self) -> None:
+            done.append("expire")
+
+    jobs = Noting(db, KEPT)
+    await jobs.prepare()
+    assert done == ["learn", "cover"]
+    jobs.start()
+    await asyncio.sleep(0)  # every task has begun
+    await jobs.stop()
+    assert done == ["learn", "cover", "expire"]
+
+
 async def test_two_servers_that_clear_out_at_once_do_each_other_no_harm(db, owner, clock):
     ref = await make_device(db, owner, "camera")
     await add_rows(db, ref, clock, [1, *[200] * 20])

@@ -1,6 +1,7 @@
 """What the server does by itself: its alive-mark, and clearing out what is past its time."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -44,22 +45,20 @@ class Jobs:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin."""
-        period = alive.PERIOD.total_seconds()
-        self._tasks = [
-            asyncio.create_task(self._forever(self._mark_alive, period), name="alive-mark"),
-            asyncio.create_task(self._forever(self._expire_commands, 5.0), name="expire"),
-            asyncio.create_task(self._forever(self._purge_if_due, _LOOK_EVERY_S), name="purge"),
-            asyncio.create_task(self._forever(self.learn, _LEARN_EVERY_S), name="retention"),
-            asyncio.create_task(self._forever(self._cover_if_due, _LOOK_EVERY_S), name="cover"),
-            asyncio.create_task(
-                self._forever(self._rolling.run_if_due, ROLL_EVERY.total_seconds()), name="rollups"
-            ),
-        ]
-
+        """Begin; what ``prepare`` and opening did already is due a period later."""
+        first, again = self._forever, functools.partial(self._forever, at_once=False)
+        alive_s, roll_s = alive.PERIOD.total_seconds(), ROLL_EVERY.total_seconds()
+        turns = {
+            "alive-mark": again(self._mark_alive, alive_s),
+            "expire": first(self._expire_commands, 5.0),
+            "purge": first(self._purge_if_due, _LOOK_EVERY_S),
+            "retention": again(self.learn, _LEARN_EVERY_S),
+            "cover": again(self._cover_if_due, _LOOK_EVERY_S),
+            "rollups": first(self._rolling.run_if_due, roll_s),
+        }
         if self._watch is not None:
-            looking = self._forever(self._watch.look, self._watch.every_s)
-            self._tasks.append(asyncio.create_task(looking, name="room"))
+            turns["room"] = again(self._watch.look, self._watch.every_s)
+        self._tasks = [asyncio.create_task(turn, name=name) for name, turn in turns.items()]
 
     async def stop(self) -> None:
         """End, after the step that runs."""
@@ -67,7 +66,11 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _forever(self, job: Callable[[], Awaitable[None]], every_s: float) -> None:
+    async def _forever(
+        self, job: Callable[[], Awaitable[None]], every_s: float, *, at_once: bool = True
+    ) -> None:
+        if not at_once:
+            await asyncio.sleep(every_s)
         while True:
             try:
                 await job()
@@ -87,15 +90,11 @@ class Jobs:
             await commands.expire(tx)
 
     async def _cover_if_due(self) -> None:
-        async with self._db.write() as tx:
-            due = await claims.claim(tx, "cover", every=_COVER_EVERY)
-        if due:
+        if await claims.take_turn(self._db, "cover", every=_COVER_EVERY):
             await self.cover()
 
     async def _purge_if_due(self) -> None:
-        async with self._db.write() as tx:
-            due = await claims.claim(tx, "purge", every=_PURGE_EVERY)
-        if due:
+        if await claims.take_turn(self._db, "purge", every=_PURGE_EVERY):
             await self.purge()
 
     async def purge(self) -> None:

@@ -29,9 +29,7 @@ class Rolling:
 
     async def run_if_due(self) -> None:
         """Run, if no other server does in these seconds."""
-        async with self._db.write() as tx:
-            due = await claims.claim(tx, "rollups", every=EVERY)
-        if due:
+        if await claims.take_turn(self._db, "rollups", every=EVERY):
             await self.run()
 
     async def run(self) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from moorage.storage.database import Tx
+from moorage.storage.database import Database, Tx
 from moorage.storage.schema import Millis, table
 
 _turns = table(
@@ -24,3 +24,9 @@ async def claim(tx: Tx, job: str, *, every: timedelta) -> bool:
         return True
     due = sa.update(_turns).where(_turns.c.job == job, _turns.c.next_at <= tx.now)
     return await tx.run(due.values(next_at=tx.now + every)) == 1
+
+
+async def take_turn(db: Database, job: str, *, every: timedelta) -> bool:
+    """Claim a job's turn in a transaction of its own: what is done then may take its time."""
+    async with db.write() as tx:
+        return await claim(tx, job, every=every)
