@@ -65,7 +65,7 @@ class _Watch:
                 except (sdk.ConnectionFailed, sdk.ServerFailed, sdk.RateLimited) as error:
                     if self._known is None:
                         raise
-                    # The next greeting, or the next change, makes it good.
+                    # The next message, whatever it tells, makes it good.
                     self._note(str(error))
         except (sdk.NotFound, sdk.Unavailable):
             if self._known is None:
@@ -79,7 +79,8 @@ class _Watch:
         self._lost = True
 
     async def _take(self, message: sdk.Message) -> None:
-        if message.kind == "hello":
+        # After a look that failed all is looked at: what it missed, nobody tells again.
+        if message.kind == "hello" or self._lost:
             now = await self._look()
             if self._known is None:
                 self._began(now)
