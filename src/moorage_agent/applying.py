@@ -199,8 +199,8 @@ def _on_done(state: State, message: Done) -> Decision:
 
 def _refuses_what_is_tried(state: State, message: Done) -> bool:
     """Whether it cannot become what it is to be. What was begun for an earlier one may fail."""
-    effect, trying = message.effect, state.memory.trying
-    if trying is None or trying.failure is not None or message.again:
+    effect = message.effect
+    if state.memory.proposed() is None or message.again:
         return False
     if not isinstance(effect, (Prepare, Start)) or effect.unit.name not in state.changed:
         return False

@@ -64,10 +64,14 @@ class Memory(NamedTuple):
     trying: Optional[Trying] = None
     problem: Optional[Problem] = None
 
+    def proposed(self) -> Optional[Target]:
+        """Return the document that is on its way in, if one is."""
+        trying = self.trying
+        return trying.target if trying is not None and trying.failure is None else None
+
     def in_force(self) -> Optional[Target]:
         """Return the document that is to run right now."""
-        proposing = self.trying is not None and self.trying.failure is None
-        return self.trying.target if self.trying is not None and proposing else self.good
+        return self.proposed() or self.good
 
 
 class Seen(NamedTuple):
@@ -99,8 +103,8 @@ class State:
     themselves. ``heard`` and ``deaf`` name drivers: that said what runs, that could not say it.
     ``settled``: when what was done to a unit last was over; what was asked before is no news of it.
     ``since``: which run of a unit has been seen from when on. ``streams``: digest by id of what was
-    started. ``ready`` is whether all is there that the document in force needs, ``give_up_at`` when
-    it will have taken too long.
+    started, ``wanted_streams``: of what the document in force has. ``ready`` is whether all is
+    there that it needs, ``give_up_at`` when it will have taken too long.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -115,6 +119,7 @@ class State:
     prepared: FrozenSet[str] = frozenset()
     troubles: Dict[str, Trouble] = field(default_factory=dict)
     streams: Dict[str, str] = field(default_factory=dict)
+    wanted_streams: Dict[str, str] = field(default_factory=dict)
     ready: bool = False
     give_up_at: Optional[float] = None
 

@@ -6,15 +6,14 @@ later.
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 import threading
 from calendar import timegm
-from contextlib import suppress
 from time import strptime
 from typing import Any, Dict, List, Tuple
 
+from moorage_agent import remembered
 from moorage_agent.drivers import DriverError, OnLine
 from moorage_agent.engine import Engine
 
@@ -47,7 +46,8 @@ class Lines:
             known = set(ids.values())
             self._read_to = {key: at for key, at in self._read_to.items() if key in known}
             if self._read_to != before:
-                self._keep()
+                # A full disk costs lines read twice after the next start.
+                remembered.write(self._path, self._read_to)
 
     def last(self, service: str, container: str) -> None:
         """Take in the rest before a container is removed."""
@@ -79,19 +79,8 @@ class Lines:
             self._read_to[container] = since
 
     def _kept(self) -> Dict[str, str]:
-        try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.load(file)
-        except (OSError, ValueError):
-            return {}
+        found = remembered.read(self._path)
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-    def _keep(self) -> None:
-        # A full disk costs lines read twice after the next start.
-        with suppress(OSError):
-            with open(self._path + ".new", "w", encoding="utf-8") as file:
-                json.dump(self._read_to, file)
-            os.replace(self._path + ".new", self._path)
 
 
 def lines_of(data: bytes) -> List[Tuple[str, str]]:

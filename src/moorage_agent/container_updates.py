@@ -7,16 +7,15 @@ containers, so that a later process goes on from there; only what failed is writ
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import threading
 import time
-from contextlib import suppress
 from typing import Any, Callable, Dict, FrozenSet, Optional
 
 from moorage_agent import container_specs as specs
 from moorage_agent import container_updating as rules
+from moorage_agent import remembered
 from moorage_agent.applying_state import Seen
 from moorage_agent.container_set import Ours, Pair
 from moorage_agent.drivers import DriverError, OnEvent
@@ -262,17 +261,13 @@ class Updates:
         self._refused[service] = digests
         kept = {name: sorted(those) for name, those in self._refused.items()}
         # A full disk costs one more try after the next start.
-        with suppress(OSError):
-            with open(self._path + ".new", "w", encoding="utf-8") as file:
-                json.dump(kept, file)
-            os.replace(self._path + ".new", self._path)
+        remembered.write(self._path, kept)
 
     def _kept(self) -> Dict[str, FrozenSet[str]]:
+        found = remembered.read(self._path)
         try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.load(file)
             return {str(name): frozenset(map(str, those)) for name, those in found.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (AttributeError, TypeError):
             return {}
 
     def _say(self, about: str, severity: str, text: str) -> bool:

@@ -6,10 +6,10 @@ runs, so that a clock that jumps costs none.
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import suppress
-from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
+
+from moorage_agent import remembered
 
 _FILE = "container-images.json"
 # Beside the image that a service runs, the one of before stays: going back must need no network.
@@ -83,7 +83,7 @@ def without(kept: Kept, image_id: str) -> Kept:
 
 def read(folder: str) -> Kept:
     """Return what is written in the agent's folder; what cannot be read is as if never pulled."""
-    found = _json(os.path.join(folder, _FILE))
+    found = remembered.read(os.path.join(folder, _FILE))
     try:
         pulled, used = found["pulled"], found["used"]
         return Kept(
@@ -97,17 +97,4 @@ def read(folder: str) -> Kept:
 def write(folder: str, kept: Kept) -> None:
     """Write it down. On a full disk an image may stay for ever, or a while longer."""
     pulled = {image_id: one._asdict() for image_id, one in kept.pulled.items()}
-    path = os.path.join(folder, _FILE)
-    with suppress(OSError):
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump({"pulled": pulled, "used": kept.used}, file)
-        os.replace(path + ".new", path)
-
-
-def _json(path: str) -> Dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    remembered.write(os.path.join(folder, _FILE), {"pulled": pulled, "used": kept.used})

@@ -58,6 +58,7 @@ class Later:
     def __init__(self, device: Device) -> None:
         """Keep it."""
         self._device = device
+        self._key: Optional[str] = None
         self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
         self.kinds: Dict[str, Callable[[Command], Optional[Outcome]]] = {
             "restart_service": self._restart_service,
@@ -89,18 +90,14 @@ class Later:
             return
         name = "command-%s" % command.kind
         # Asked for here: the disk is the loop's.
-        key = self._device.key() if command.kind == "snapshot" else None
-        arguments = (command, key)
-        threading.Thread(target=self._do, args=arguments, name=name, daemon=True).start()
+        self._key = self._device.key()
+        threading.Thread(target=self._do, args=(command,), name=name, daemon=True).start()
 
-    def _do(self, command: Command, key: Optional[str]) -> None:
+    def _do(self, command: Command) -> None:
         with self._turns:
             outcome: Optional[Outcome]
             try:
-                if command.kind == "snapshot":
-                    outcome = self._snapshot(command, key)
-                else:
-                    outcome = self.kinds[command.kind](command)
+                outcome = self.kinds[command.kind](command)
             except RunnerError as error:
                 outcome = Outcome({}, str(error))
             except Exception as error:  # noqa: BLE001 - whatever is wrong, it must be answered
@@ -137,11 +134,11 @@ class Later:
         self._device.streams.stop(stream_id)
         return Outcome({"status": "stopped"})
 
-    def _snapshot(self, command: Command, key: Optional[str] = None) -> Outcome:
+    def _snapshot(self, command: Command) -> Outcome:
         """Take a picture and bring it to the server; the result only says that it is there."""
         jpeg = self._device.streams.snapshot(_stream_id(command))
         path = "/v1/commands/%s/snapshot" % urllib.parse.quote(command.id, safe="")
-        headers = {"Authorization": "Bearer %s" % key, "Content-Type": "image/jpeg"}
+        headers = {"Authorization": "Bearer %s" % self._key, "Content-Type": "image/jpeg"}
         transport = self._device.transport()
         try:
             answer = transport.request("PUT", path, jpeg, headers)

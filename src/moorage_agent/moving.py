@@ -6,12 +6,11 @@ one in the same epochs: it is the same server.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from moorage_agent import server_keys, servers, signed, update_offer
+from moorage_agent import environment, server_keys, servers, signed, update_offer
 from moorage_agent.enrol import Trust
 from moorage_agent.happenings import happened
 from moorage_agent.lanes import Lanes
@@ -150,7 +149,8 @@ class Mover:
         threading.Thread(target=lambda: deliver(work()), name="move", daemon=True).start()
 
     def _pause(self, now: float) -> None:
-        longest = min(_every_s() * 2 ** min(self._failures, 10), _LONGEST_S)
+        every_s = environment.seconds(EVERY_S, _DEFAULT_EVERY_S, least=0.01)
+        longest = min(every_s * 2 ** min(self._failures, 10), _LONGEST_S)
         self._due_at = now + longest * (0.5 + random.random() / 2)
         self._failures += 1
 
@@ -250,10 +250,3 @@ def _why_not(transport: Transport, key: bytes, device_key: str) -> Optional[str]
     except ValueError as error:
         return str(error)
     return None
-
-
-def _every_s() -> float:
-    try:
-        return max(float(os.environ.get(EVERY_S, _DEFAULT_EVERY_S)), 0.01)
-    except ValueError:
-        return _DEFAULT_EVERY_S

@@ -68,12 +68,16 @@ class Outbox:
         """Keep rows; over the budget the oldest are let go and counted."""
         with self._db.transaction():
             for part, at, content in rows:
-                body = json.dumps(content)
-                self._db.execute(
-                    "INSERT INTO rows (part, wall, steady, boot, body, bytes) VALUES (?,?,?,?,?,?)",
-                    (part, at.wall, at.steady, self._boot, body, len(body) + _ROW_BYTES),
-                )
+                self._put(part, (at.wall, at.steady, self._boot), content)
             self._keep_within_budget()
+
+    def _put(self, part: str, at: Tuple[float, float, str], content: Dict[str, Any]) -> None:
+        """Keep one row; ``at``: (wall, steady, boot)."""
+        body = json.dumps(content)
+        self._db.execute(
+            "INSERT INTO rows (part, wall, steady, boot, body, bytes) VALUES (?,?,?,?,?,?)",
+            (part, *at, body, len(body) + _ROW_BYTES),
+        )
 
     def _keep_within_budget(self) -> None:
         for part in LET_GO:
@@ -187,13 +191,7 @@ class Outbox:
             for part, rows in parts.items():
                 for row in rows:
                     wall = clock.parsed(row.pop("at")) or wall_then
-                    body = json.dumps(row)
-                    at = (wall, steady_then + wall - wall_then, boot)
-                    self._db.execute(
-                        "INSERT INTO rows (part, wall, steady, boot, body, bytes) "
-                        "VALUES (?,?,?,?,?,?)",
-                        (part, *at, body, len(body) + _ROW_BYTES),
-                    )
+                    self._put(part, (wall, steady_then + wall - wall_then, boot), row)
             self._keep_within_budget()
 
     def clear(self) -> None:

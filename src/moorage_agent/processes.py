@@ -62,6 +62,7 @@ class Processes:
         self._running: Dict[str, _Supervised] = {}
         self._ticks: Dict[str, Tuple[float, float]] = {}
         self._looked_back = False
+        self._closed = False
 
     def want(self, wanted: Wanted) -> None:
         """Do nothing beside what is asked for."""
@@ -91,10 +92,7 @@ class Processes:
         environment.update(unit.body["environment"])
         environment.update({_MARK: self._mark, "MOORAGE_SERVICE": unit.name})
         environment["MOORAGE_REVISION"] = str(revision)
-        supervised = _Supervised(unit, environment, self._on_line)
-        with self._guard:
-            self._running[unit.name] = supervised
-        supervised.begin()
+        self._begin(_Supervised(unit, environment, self._on_line))
 
     def remove(self, name: str) -> None:
         """Stop it and forget it."""
@@ -110,10 +108,15 @@ class Processes:
         if there is None:
             raise DriverError("%s does not run" % name)
         there.end()
-        successor = there.successor()
+        self._begin(there.successor())
+
+    def _begin(self, supervised: "_Supervised") -> None:
+        """Have it run, unless all are ended: it would outlive the agent, and nobody knew of it."""
         with self._guard:
-            self._running[name] = successor
-        successor.begin()
+            if self._closed:
+                raise DriverError("the agent is ending", again=True)
+            self._running[supervised.unit.name] = supervised
+            supervised.begin()
 
     def seen(self) -> Dict[str, Seen]:
         """Return what runs; nothing outlives the agent."""
@@ -151,8 +154,9 @@ class Processes:
         return Outlook()
 
     def close(self) -> None:
-        """End all of them, at the same time."""
+        """End all of them, at the same time; none begins after this."""
         with self._guard:
+            self._closed = True
             running, self._running = list(self._running.values()), {}
         threads = [threading.Thread(target=one.end) for one in running]
         for thread in threads:

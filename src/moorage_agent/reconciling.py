@@ -35,8 +35,7 @@ def onward(state: State, now: float) -> Decision:
     """Do what brings what runs nearer to the document in force."""
     if state.memory == Memory():
         return state, []  # before there was any document there is nothing to hold things against
-    trying = state.memory.trying
-    proposing = trying is not None and trying.failure is None
+    proposing = state.memory.proposed() is not None
     todo = [unit for unit in state.units.values() if _needs(state, unit, proposing=proposing)]
     state, effects = _prepare(state, todo, now)
     if proposing and not state.ready:
@@ -120,11 +119,12 @@ def _start(state: State, todo: List[Unit], now: float) -> Decision:
 
 
 def _match_streams(state: State) -> Decision:
+    digests = state.wanted_streams
+    if state.streams == digests:
+        return state, []
     target = state.memory.in_force()
-    wanted = units.streams_of(None if target is None else target.document)
-    digests = {stream_id: units.digest_of(spec) for stream_id, spec in wanted.items()}
-    effects: List[Effect] = [StopStream(gone) for gone in state.streams if gone not in wanted]
-    for stream_id, spec in wanted.items():
+    effects: List[Effect] = [StopStream(gone) for gone in state.streams if gone not in digests]
+    for stream_id, spec in units.streams_of(None if target is None else target.document).items():
         if state.streams.get(stream_id) != digests[stream_id]:
             effects.append(StartStream(stream_id, spec))
     return replace(state, streams=digests), effects

@@ -35,7 +35,7 @@ def listed(text: object, key: bytes) -> Listed:
         ValueError: it is no list, or not by this key.
 
     """
-    found = signed.parsed(text, MARK) if isinstance(text, str) else None
+    found = signed.parsed(text, MARK)
     if found is None:
         raise ValueError("it is no signed list: that begins with %s. and has two more parts" % MARK)
     if not found.is_by(key):

@@ -38,9 +38,9 @@ class Signed(NamedTuple):
         return told if isinstance(told, dict) and told.get("v") == 1 else None
 
 
-def parsed(text: str, mark: str) -> Optional[Signed]:
-    """Return the parts of a text with that mark; None: it is no such text."""
-    found = _FORM.fullmatch(text.strip())
+def parsed(text: object, mark: str) -> Optional[Signed]:
+    """Return the parts of a text with that mark; None: it is no such text, or no text at all."""
+    found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None or found.group(1) != mark:
         return None
     signed = ("%s.%s" % (mark, found.group(2))).encode("ascii")

@@ -49,8 +49,7 @@ def offer_of(body: Dict[str, Any], key: bytes) -> Offer:
         ValueError: it is not signed with the key, or is of no form known here.
 
     """
-    text = body.get("signed")
-    found = signed.parsed(text, MARK) if isinstance(text, str) else None
+    found = signed.parsed(body.get("signed"), MARK)
     if found is None:
         raise ValueError("the server's answer holds no signed text about an agent (%s....)" % MARK)
     if not found.is_by(key):

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import IO, List, Optional
 
-from moorage_agent import clock, installed, restart
+from moorage_agent import clock, environment, installed, restart
 from moorage_agent.installed import App
 from moorage_agent.logs import log
 
@@ -117,8 +117,8 @@ class Trial:
             self._last_words = line.decode("utf-8", "replace").strip() or self._last_words
 
     def _watch(self, child: "subprocess.Popen[bytes]") -> Optional[str]:
-        trial_s = _seconds(TRIAL_S, _DEFAULT_TRIAL_S)
-        stable_s = _seconds(STABLE_S, _DEFAULT_STABLE_S)
+        trial_s = environment.seconds(TRIAL_S, _DEFAULT_TRIAL_S)
+        stable_s = environment.seconds(STABLE_S, _DEFAULT_STABLE_S)
         began, proven_at = clock.now().steady, None
         while not self.stopped:
             now = clock.now().steady
@@ -185,11 +185,3 @@ def _discard(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-
-
-def _seconds(name: str, default: float) -> float:
-    try:
-        return max(float(os.environ.get(name, default)), 0.0)
-    except ValueError:
-        log.warning("%s is no number of seconds; %g is used", name, default)
-        return default

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import random
 import sqlite3
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from moorage_agent import __version__, installed, server_keys, update_fetch, update_trial
+from moorage_agent import (
+    __version__,
+    environment,
+    installed,
+    server_keys,
+    update_fetch,
+    update_trial,
+)
 from moorage_agent.happenings import happened
 from moorage_agent.installed import App
 from moorage_agent.logs import log
@@ -93,7 +99,7 @@ class Updater:
         """Look for a newer agent when it is time."""
         if self._due_at is None or now < self._due_at or self._busy:
             return
-        self._due_at = now + _seconds(EVERY_S, _DEFAULT_EVERY_S) + _spread()
+        self._due_at = now + environment.seconds(EVERY_S, _DEFAULT_EVERY_S) + _spread()
         if self.why_not() is None and self._store.get("key") is not None:
             self._fetch(None, Wanted())
 
@@ -246,11 +252,4 @@ def _failed_row(about: Optional[Dict[str, str]], reason: str) -> Row:
 
 
 def _spread() -> float:
-    return random.uniform(0, _seconds(SPREAD_S, _DEFAULT_SPREAD_S))
-
-
-def _seconds(name: str, default: float) -> float:
-    try:
-        return max(float(os.environ.get(name, default)), 0.0)
-    except ValueError:
-        return default
+    return random.uniform(0, environment.seconds(SPREAD_S, _DEFAULT_SPREAD_S))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Optional, Tuple
 
 from moorage_agent import units
 from moorage_agent.applying_state import (
@@ -32,10 +32,10 @@ MOST_RESTARTS = 3
 
 def in_force(state: State, memory: Memory) -> State:
     """Have another document in force, nothing of it done yet."""
-    target, trying = memory.in_force(), memory.trying
+    target = memory.in_force()
     wanted = units_in(target)
     changed: FrozenSet[str] = frozenset()
-    if trying is not None and trying.failure is None:
+    if memory.proposed() is not None:
         before = units_in(memory.good)
         changed = frozenset(
             name for name, unit in wanted.items() if _digest(before.get(name)) != unit.digest
@@ -44,12 +44,17 @@ def in_force(state: State, memory: Memory) -> State:
         state,
         memory=memory,
         units=wanted,
+        wanted_streams=_digests(units.streams_of(None if target is None else target.document)),
         changed=changed,
         prepared=frozenset(),
         troubles={},
         ready=False,
         give_up_at=None,
     )
+
+
+def _digests(streams: Dict[str, Dict[str, Any]]) -> Dict[str, str]:
+    return {stream_id: units.digest_of(spec) for stream_id, spec in streams.items()}
 
 
 def units_in(target: Optional[Target]) -> Dict[str, Unit]:

@@ -2,13 +2,15 @@
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from agent.kit import run
-from moorage_agent import applier, loop, step
+from moorage_agent import applier, loop, step, units
+from moorage_agent.drivers import DriverError
 from moorage_agent.store import Store
 
 BASE = {"config": {"stable_s": 0.5}, "services": {}, "streams": {}}
@@ -191,6 +193,34 @@ def test_an_agent_that_was_killed_leaves_nothing_that_runs_twice(server, folder,
     # As after SIGKILL: nobody supervises it any more.
     orphan._ending.set()
     run(folder, server, lambda: not alive(pid) and starts.read_text().count("one") == 3)
+
+
+def test_no_process_begins_once_all_of_them_are_ended(folder, tmp_path):
+    """Nobody would end it any more: an agent that ends is told to start and restart until then."""
+    starts, ends = tmp_path / "starts", tmp_path / "ends"
+    script = f"trap 'echo ended >> {ends}; sleep 0.5; exit' TERM; echo begun >> {starts}; "
+    command = ["sh", "-c", script + "while :; do sleep 0.05; done"]
+    unit = units.units_of(document(app={"command": command}))["app"]
+    processes = loop.local.Processes(str(folder), lambda *_line: None)
+    processes.start(unit, 1)
+    wait_for(starts.exists)
+    refused = []
+
+    def restart():
+        with pytest.raises(DriverError) as error:
+            processes.restart("app")
+        refused.append(str(error.value))
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    wait_for(ends.exists)
+    processes.close()
+    restarting.join(30)
+    with pytest.raises(DriverError, match="is ending"):
+        processes.start(unit, 1)
+    assert refused == ["the agent is ending"]
+    assert processes.seen() == {}
+    assert starts.read_text() == "begun\n"
 
 
 def wait_for(holds):
