@@ -7,7 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -94,13 +96,73 @@ async def test_a_newer_database_is_refused(db, settings):
         await upgrade(settings)
 
 
+usage = namedtuple("usage", "total used free")  # noqa: PYI024 - as shutil has it
+
+
 async def test_too_little_room_is_found_before_anything_is_changed(
     db, older, settings, monkeypatch
 ):
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - as shutil has it
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**40, 2**40 - 2**20, 2**20))
     with pytest.raises(SetupError, match=r"nothing was changed.*1 MiB free.*--no-backup"):
         await upgrade(settings)
+    assert await migrate.current_version(db) == older
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder on another disk than the database's."""
+    memory = Path("/dev/shm")
+    if not memory.exists() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system to write to")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+class Disks:
+    """Two disks with as much room as a test says, in bytes."""
+
+    def __init__(self, monkeypatch, folder, elsewhere) -> None:
+        self._free = {folder.stat().st_dev: 2**40, elsewhere.stat().st_dev: 2**40}
+        self._folder, self._elsewhere = folder, elsewhere
+        monkeypatch.setattr(shutil, "disk_usage", self._usage)
+
+    def set(self, *, own: int, other: int) -> None:
+        self._free[self._folder.stat().st_dev] = own
+        self._free[self._elsewhere.stat().st_dev] = other
+
+    def _usage(self, path):
+        free = self._free[Path(path).stat().st_dev]
+        return usage(2**40, 2**40 - free, free)
+
+
+@on_sqlite
+async def test_each_disk_needs_room_for_what_is_written_to_it(
+    db, older, settings, tmp_path, elsewhere, monkeypatch
+):
+    disks, target = Disks(monkeypatch, tmp_path, elsewhere), elsewhere / "before.zip"
+    large = 512 * 2**20
+    files = (db.path, db.path.with_name(f"{db.path.name}-wal"))
+    size = sum(file.stat().st_size for file in files if file.exists())
+    assert size < 16 * 2**20
+    with db.path.open("r+b") as file:
+        file.truncate(large)  # SQLite goes by its header, not by how long the file is
+    enough = large + 96 * 2**20
+    disks.set(own=enough, other=large // 2)
+    with pytest.raises(SetupError, match=rf"{elsewhere} has 256 MiB free.* for a backup;"):
+        await upgrade(settings, target=target, only_look=True)
+    disks.set(own=large // 2, other=3 * large)
+    with pytest.raises(SetupError, match=r"has 256 MiB free.* for the work; make room$"):
+        await upgrade(settings, target=target, only_look=True)
+    disks.set(own=enough, other=3 * large)
+    await upgrade(settings, target=target, only_look=True)
+    with pytest.raises(SetupError, match=r"for a backup and the work;"):
+        await upgrade(settings, only_look=True)
+
+
+async def test_a_folder_is_made_only_for_a_backup_that_nobody_named(db, older, settings, tmp_path):
+    with pytest.raises(StorageError, match="cannot be written"):
+        await upgrade(settings, target=tmp_path / "backups" / "before.zip")
+    assert not (tmp_path / "backups").exists()
     assert await migrate.current_version(db) == older
 
 

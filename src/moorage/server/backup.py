@@ -5,8 +5,8 @@ from pathlib import Path
 
 import moorage
 from moorage.server import sealing
-from moorage.server.keyring import KeysMissing, key_files, open_keyring, same_keys
-from moorage.server.opening import SetupError, check_there, keys_folder, open_for
+from moorage.server.keyring import key_files, same_keys
+from moorage.server.opening import SetupError, check_there, keyring_in, keys_folder, open_for
 from moorage.server.settings import Settings
 from moorage.storage import archive
 from moorage.storage.migrate import check_known, current_version
@@ -72,11 +72,7 @@ class _Keys:
 
 def _keys(settings: Settings) -> _Keys:
     folder = keys_folder(settings)
-    try:
-        checks = open_keyring(folder, create=False).check_values
-    except KeysMissing as error:
-        raise SetupError(str(error)) from None
-    return _Keys(key_files(folder), checks)
+    return _Keys(checks=keyring_in(folder).check_values, files=key_files(folder))
 
 
 def verified(file: Path, passphrase: str | None) -> archive.Manifest:

@@ -53,18 +53,29 @@ def open_for(
     """
     if not settings.uses_postgresql:
         db_folder = settings.data / "db"
-        try:
-            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            db_folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise SetupError(
-                f"the data folder {settings.data} cannot be made: {error.strerror}; "
-                "choose another with --data"
-            ) from None
+        make_folder(
+            db_folder,
+            what=f"the data folder {settings.data}",
+            otherwise="choose another with --data",
+        )
     try:
         return open_database(settings.database_url, clock=clock, patient=patient)
     except ValueError as error:
         raise SetupError(f"the database setting is wrong: {error}") from None
+
+
+def make_folder(folder: Path, *, what: str, otherwise: str) -> None:
+    """Make a folder of the server's and the one it is in, both owner-only.
+
+    Raises:
+        SetupError: ``what`` cannot be made; ``otherwise`` says what to do.
+
+    """
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"{what} cannot be made: {error.strerror}; {otherwise}") from None
 
 
 async def bring_up_to_date(db: SQLiteDatabase | PostgresDatabase, *, by_itself: bool) -> None:
@@ -117,14 +128,19 @@ def keys_folder(settings: Settings) -> Path:
     return settings.data / "keys"
 
 
+def keyring_in(folder: Path, *, create: bool = False) -> Keyring:
+    """Return the keys of a folder, as ``open_keyring`` does. Raises SetupError without them."""
+    try:
+        return open_keyring(folder, create=create)
+    except KeysMissing as error:
+        raise SetupError(str(error)) from None
+
+
 async def _keys_for(settings: Settings, db: SQLiteDatabase | PostgresDatabase) -> Keyring:
     folder = keys_folder(settings)
     async with db.read() as tx:
         fresh = not await identity.is_claimed(tx)
-    try:
-        keyring = open_keyring(folder, create=fresh)
-    except KeysMissing as error:
-        raise SetupError(str(error)) from None
+    keyring = keyring_in(folder, create=fresh)
     async with db.write() as tx:
         await identity.claim_or_check(tx, keyring.check_values)
     return keyring

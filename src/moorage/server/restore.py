@@ -11,8 +11,8 @@ from pathlib import Path
 
 from moorage.core import config, provisioning, workspaces
 from moorage.server import sealing
-from moorage.server.keyring import KEY_FILES, KeysMissing, open_keyring, put_key_files, same_keys
-from moorage.server.opening import SetupError, keys_folder, open_for, sqlite_file
+from moorage.server.keyring import KEY_FILES, put_key_files, same_keys
+from moorage.server.opening import SetupError, keyring_in, keys_folder, open_for, sqlite_file
 from moorage.server.settings import Settings
 from moorage.storage import PostgresDatabase, SQLiteDatabase, Tx, archive
 from moorage.storage.migrate import check_known, newest_version, upgrade
@@ -125,11 +125,7 @@ def _has_keys(folder: Path, wanted: Mapping[str, str]) -> bool:
     """Whether the folder has keys; raise SetupError when they are not those of the backup."""
     if not any((folder / name).exists() for name in KEY_FILES):
         return False
-    try:
-        checks = open_keyring(folder, create=False).check_values
-    except KeysMissing as error:
-        raise SetupError(str(error)) from None
-    if not same_keys(checks, wanted):
+    if not same_keys(keyring_in(folder).check_values, wanted):
         raise SetupError(
             f"the keys in {folder} are not those the backup belongs to; name the folder with the "
             "right ones (keys_dir), or an empty one and put them there"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from moorage.server.backup import backup as make_backup
-from moorage.server.opening import SetupError, check_there, open_for
+from moorage.server.opening import SetupError, check_there, make_folder, open_for
 from moorage.server.settings import Settings
 from moorage.storage import PostgresDatabase
 from moorage.storage.migrate import check_known, current_version, migrate, newest_version
@@ -77,18 +77,11 @@ def _name(version: str) -> str:
 
 
 async def _backed_up(settings: Settings, target: Path) -> Path:
-    if target.parent.name == _FOLDER:
-        _make_folder(target.parent)
+    if target.parent == settings.data / _FOLDER:
+        make_folder(
+            target.parent,
+            what=f"the backup folder {target.parent}",
+            otherwise="name a file with --backup, or use --no-backup",
+        )
     made = await make_backup(settings, target, passphrase=None)
     return made.path
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise SetupError(
-            f"the backup folder {folder} cannot be made: {error.strerror}; name a file with "
-            "--backup, or use --no-backup"
-        ) from None

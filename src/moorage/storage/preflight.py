@@ -22,6 +22,7 @@ _FOREIGN = sa.text(
 _SIZE = sa.text("SELECT pg_database_size(current_database()) AS bytes")
 # Room to work in beside a copy: indexes that are made anew, the log.
 _MARGIN_BYTES = 64 * 1024 * 1024
+_OTHERWISE = ", or have the backup written elsewhere (--backup) or not at all (--no-backup)"
 
 
 async def problems(db: SQLiteDatabase | PostgresDatabase, backup_in: Path | None) -> list[str]:
@@ -31,10 +32,11 @@ async def problems(db: SQLiteDatabase | PostgresDatabase, backup_in: Path | None
     """
     if isinstance(db, PostgresDatabase):
         async with db.read() as tx:
-            return [*await _of_postgresql(tx), *_no_room(backup_in, await _bytes_of(tx))]
-    size = sum(path.stat().st_size for path in _files_of(db.path))
-    # SQLite writes what it changes into the log first: as much again, at worst.
-    return [*_of_sqlite(db.path), *_no_room(db.path.parent, 2 * size if backup_in else size)]
+            found = await _of_postgresql(tx)
+            if backup_in is not None:
+                found += _no_room(backup_in, await _bytes_of(tx), "a backup", _OTHERWISE)
+            return found
+    return [*_of_sqlite(db.path), *_sqlite_room(db.path, backup_in)]
 
 
 def _files_of(path: Path) -> list[Path]:
@@ -46,6 +48,24 @@ def _of_sqlite(path: Path) -> list[str]:
     return [
         f"{file} cannot be written by this user; run it as the user the server runs as"
         for file in blocked
+    ]
+
+
+def _sqlite_room(path: Path, backup_in: Path | None) -> list[str]:
+    """Say which disk is too full: the database's to work on, the backup's to write it to."""
+    size = sum(file.stat().st_size for file in _files_of(path))
+    # SQLite writes what it changes into the log first: as much again, at worst.
+    work = size
+    if backup_in is None:
+        return _no_room(path.parent, work, "the work")
+    # A backup file is written from a copy beside it, which is gone before the work begins.
+    backup = 2 * size
+    if _device_of(backup_in) == _device_of(path.parent):
+        needed = max(backup, size + work)
+        return _no_room(path.parent, needed, "a backup and the work", _OTHERWISE)
+    return [
+        *_no_room(path.parent, work, "the work"),
+        *_no_room(backup_in, backup, "a backup", _OTHERWISE),
     ]
 
 
@@ -77,19 +97,23 @@ async def _bytes_of(tx: Tx) -> int:
     return 0 if row is None else int(row.bytes)
 
 
-def _no_room(folder: Path | None, needed: int) -> list[str]:
-    if folder is None:
-        return []
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent
+    return existing
+
+
+def _device_of(folder: Path) -> int:
+    return _existing(folder).stat().st_dev
+
+
+def _no_room(folder: Path, needed: int, what: str, otherwise: str = "") -> list[str]:
+    existing = _existing(folder)
     free = shutil.disk_usage(existing).free
     if free >= needed + _MARGIN_BYTES:
         return []
     missing = (needed + _MARGIN_BYTES - free) // 2**20 + 1
-    said = (
-        f"{existing} has {free // 2**20} MiB free, {missing} MiB too few for a backup and the "
-        "work; make room, or have the backup written elsewhere (--backup) or not at all "
-        "(--no-backup)"
-    )
-    return [said]
+    lacking = f"{free // 2**20} MiB free, {missing} MiB too few for {what}"
+    return [f"{existing} has {lacking}; make room{otherwise}"]
