@@ -1,5 +1,6 @@
 """What every dialect needs and none owns: bounded bodies, callers, repeated POSTs, errors."""
 
+from moorage.dialects.common import feed
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
 from moorage.dialects.common.callers import Callers, bearer_of, retired_or
@@ -28,6 +29,7 @@ __all__ = [
     "Services",
     "answered_once",
     "bearer_of",
+    "feed",
     "note_attempt",
     "parse_json",
     "provisioned",

@@ -9,6 +9,7 @@ from moorage.core.workspaces import KeptDays
 from moorage.dialects.common.callers import Callers
 from moorage.dialects.common.counting import Counters
 from moorage.dialects.common.environments import Environments
+from moorage.dialects.common.feed import Feeds
 from moorage.ingest import Ingest
 from moorage.kit.clock import Clock
 from moorage.storage import Database
@@ -24,7 +25,8 @@ class Services:
     bytes. ``login_key`` signs what a login hands out, 32 bytes. ``closing`` is set once the server
     was told to stop: answers that are held end then. ``counters`` count what is asked of it, with
     other servers where that is set up. ``environments`` is None unless a manager of
-    them is set up. ``kept_days`` is how long rows are kept, by kind.
+    them is set up. ``kept_days`` is how long rows are kept, by kind. ``feeds`` are those who follow
+    what happens.
     """
 
     db: Database
@@ -43,6 +45,7 @@ class Services:
     environments: Environments | None = None
     pin: str | None = None
     kept_days: Mapping[str, KeptDays] = field(default_factory=dict)
+    feeds: Feeds = field(default_factory=Feeds)
 
     @property
     def address(self) -> ServerAddress:
