@@ -15,7 +15,7 @@ help: ## list the commands
 
 setup: $(STAMP) ## make .venv and install all that is needed
 
-$(STAMP): requirements/dev.txt requirements/roboflow-client.txt pyproject.toml tools/setup.sh
+$(STAMP): requirements/dev.txt requirements/roboflow-client.txt pyproject.toml tools/setup.sh tools/vendor.py $(wildcard frontend/*.* frontend/licenses/*)
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)"
 	@touch $(STAMP)
 

@@ -41,3 +41,7 @@ if ! { make_venv .venvs/roboflow && install .venvs/roboflow requirements/roboflo
     rm -rf .venvs/roboflow
     printf 'setup: the client roboflow-slim cannot be installed; the tests that drive it will be skipped\n' >&2
 fi
+
+# The console's front-end parts, from npm. Where it cannot be had everything else works all the same;
+# the tool says what is missing.
+"$venv/bin/python" tools/vendor.py || true
