@@ -1,5 +1,6 @@
 """Presence: one rule, said twice: for one device in Python, for lists and totals in SQL."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,6 +112,10 @@ async def test_lists_and_totals_in_sql_say_what_the_rule_says(
             assert {one.id for one in page.items} == {i for i, s in expected.items() if s == status}
             assert {one.presence.status for one in page.items} <= {status}
             assert totals[status] == len(page.items)
+        board = Counter((await devices.statuses(tx, owner)).values())
+        assert await devices.counts(tx, owner, devices.Filter()) == {
+            status: board[status] for status in devices.Status
+        }
 
 
 async def _prepared(db, owner, clock, fleet, spans, mark_ms) -> list[str]:

@@ -81,6 +81,8 @@ CREATE TABLE public.config_states (
 );
 
 CREATE TABLE public.device_presence (
+    workspace_id text NOT NULL,
+    live boolean NOT NULL,
     device_id text NOT NULL,
     interval_s integer NOT NULL,
     last_seen_at bigint,
@@ -457,7 +459,7 @@ ALTER TABLE ONLY public.config_states
     ADD CONSTRAINT pk_config_states PRIMARY KEY (device_id);
 
 ALTER TABLE ONLY public.device_presence
-    ADD CONSTRAINT pk_device_presence PRIMARY KEY (device_id);
+    ADD CONSTRAINT pk_device_presence PRIMARY KEY (workspace_id, live, device_id);
 
 ALTER TABLE ONLY public.device_tags
     ADD CONSTRAINT pk_device_tags PRIMARY KEY (device_id, tag);
@@ -548,6 +550,9 @@ ALTER TABLE ONLY public.virtual_devices
 
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT pk_workspaces PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.device_presence
+    ADD CONSTRAINT uq_device_presence_device_id UNIQUE (device_id);
 
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT uq_devices_workspace_id_live_external_id UNIQUE (workspace_id, live, external_id);

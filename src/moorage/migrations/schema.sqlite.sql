@@ -100,6 +100,8 @@ CREATE TABLE config_states (
 ;
 
 CREATE TABLE device_presence (
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
     device_id TEXT NOT NULL,
     interval_s INTEGER NOT NULL,
     last_seen_at BIGINT,
@@ -107,8 +109,9 @@ CREATE TABLE device_presence (
     boot_id TEXT,
     uptime_s BIGINT,
     skew_ms BIGINT,
-    CONSTRAINT pk_device_presence PRIMARY KEY (device_id),
-    CONSTRAINT fk_device_presence_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
+    CONSTRAINT pk_device_presence PRIMARY KEY (workspace_id, live, device_id),
+    CONSTRAINT fk_device_presence_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE,
+    CONSTRAINT uq_device_presence_device_id UNIQUE (device_id)
 )
  WITHOUT ROWID
 ;

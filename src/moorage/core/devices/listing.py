@@ -1,7 +1,7 @@
 """Statements that list and count devices."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -9,31 +9,36 @@ from moorage.core.devices import rules
 from moorage.core.devices.model import Device, Filter, Sort, Status
 from moorage.core.devices.store import all_tags, tags_of
 from moorage.core.devices.tables import (
+    ITS_PRESENCE,
     SELECTED,
     device_of,
     devices,
+    last_heartbeat,
     presence,
     status_expression,
+    status_totals,
     tags,
 )
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Row, Tx, contains_text
 from moorage.storage.alive import absences
 
-_last = sa.func.coalesce(sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger), 0)
+# Each part: the column, what a cursor holds of it, and its type in SQL.
+_Key: TypeAlias = tuple[tuple[sa.ColumnElement[Any], type, Any], ...]
 
-# Each order is by these columns and then by id, which makes it total.
-_ORDERS: dict[str, tuple[sa.ColumnElement[Any], type, Any]] = {
-    "name": (devices.c.name, str, sa.Text),
-    "last_heartbeat": (_last, int, sa.BigInteger),
+_last = sa.func.coalesce(last_heartbeat, 0)
+
+# Each order is by a column and then by id, which makes it total.
+_BY_ID: _Key = ((devices.c.id, str, sa.Text),)
+_ORDERS: dict[str, _Key] = {
+    "name": ((devices.c.name, str, sa.Text), *_BY_ID),
+    "last_heartbeat": ((_last, int, sa.BigInteger), (presence.c.device_id, str, sa.Text)),
 }
 
 
-def _conditions(workspace_id: str, wanted: Filter, *, live: bool) -> list[sa.ColumnElement[bool]]:
-    chosen: list[sa.ColumnElement[bool]] = [
-        devices.c.workspace_id == workspace_id,
-        devices.c.live == live,
-    ]
+def _of_record(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """Conditions on the record, beside whose it is."""
+    chosen: list[sa.ColumnElement[bool]] = []
     if wanted.type is not None:
         chosen.append(devices.c.type == wanted.type)
     if wanted.approval is not None:
@@ -46,6 +51,10 @@ def _conditions(workspace_id: str, wanted: Filter, *, live: bool) -> list[sa.Col
         columns = ("name", "id", "hostname", "external_id", "reference")
         chosen.append(sa.or_(*(contains_text(devices.c[name], wanted.text) for name in columns)))
     return chosen
+
+
+def _owned(table: sa.Table, workspace_id: str, *, live: bool) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.workspace_id == workspace_id, table.c.live == live)
 
 
 async def list_devices(  # noqa: PLR0913 - a query's parts
@@ -61,22 +70,25 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
 ) -> Page[Device]:
     """One page, or all when ``limit`` is None."""
     away = await absences(tx)
-    chosen = SELECTED.where(*_conditions(workspace_id, wanted, live=live))
+    key = _ORDERS.get(sort.lstrip("-"), _BY_ID)
+    down = sort.startswith("-")
+    order = [part.desc() if down else part for part, _, _ in key]
+    of_record = _of_record(wanted)
+    following = [] if cursor is None else [_following(key, cursor, down=down)]
     if wanted.statuses:
-        chosen = chosen.where(status_expression(tx.now, away).in_(sorted(wanted.statuses)))
-    name, down = sort.lstrip("-"), sort.startswith("-")
-    column, kind, sql_type = _ORDERS.get(name, (None, str, sa.Text))
-    key = [devices.c.id] if column is None else [column, devices.c.id]
-    if cursor is not None:
-        kinds = [str] if column is None else [kind, str]
-        values = decode_cursor(cursor, *kinds)
-        types = [sa.Text] if column is None else [sql_type, sa.Text]
-        at = sa.tuple_(*(sa.literal(v, t) for v, t in zip(values, types, strict=True)))
-        chosen = chosen.where(sa.tuple_(*key) < at if down else sa.tuple_(*key) > at)
-    chosen = chosen.order_by(*(part.desc() if down else part for part in key))
-    if limit is not None:
+        following.append(status_expression(tx.now, away).in_(sorted(wanted.statuses)))
+    chosen = SELECTED.where(_owned(devices, workspace_id, live=live), *of_record, *following)
+    chosen = chosen.order_by(*order)
+    if limit is not None and key is _ORDERS["last_heartbeat"] and not of_record:
+        # All of them have to be looked at to find the first: that is done beside the records.
+        nearest = sa.select(presence.c.device_id).where(
+            _owned(presence, workspace_id, live=live), *following
+        )
+        nearest = nearest.order_by(*order).limit(limit + 1).offset(offset)
+        chosen = chosen.where(devices.c.id.in_(sa.select(nearest.subquery("nearest"))))
+    elif limit is not None:
         chosen = chosen.limit(limit + 1).offset(offset)
-    sort_key = [part.label(f"key_{at}") for at, part in enumerate(key)]
+    sort_key = [part.label(f"key_{at}") for at, (part, _, _) in enumerate(key)]
     rows = await tx.rows(chosen.add_columns(*sort_key))
     page = rows if limit is None else rows[:limit]
     more = len(rows) > len(page)
@@ -88,6 +100,14 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
         [device_of(row, its_tags.get(row[0], ()), tx.now, away) for row in page],
         encode_cursor(*_key_of(page[-1], len(key))) if more else None,
     )
+
+
+def _following(key: _Key, cursor: str, *, down: bool) -> sa.ColumnElement[bool]:
+    """What comes after the last row seen. Raises BadCursorError."""
+    values = decode_cursor(cursor, *(kind for _, kind, _ in key))
+    at = sa.tuple_(*(sa.literal(v, kind) for v, (_, _, kind) in zip(values, key, strict=True)))
+    here = sa.tuple_(*(part for part, _, _ in key))
+    return here < at if down else here > at
 
 
 def _key_of(row: Row, width: int) -> Sequence[Any]:
@@ -130,22 +150,24 @@ async def statuses(tx: Tx, workspace_id: str, *, live: bool) -> dict[str, Status
     """Status of every device of a workspace, by id."""
     status = status_expression(tx.now, await absences(tx)).label("status")
     rows = await tx.rows(
-        sa.select(devices.c.id, status)
-        .join(presence, presence.c.device_id == devices.c.id)
-        .where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+        sa.select(presence.c.device_id, status).where(_owned(presence, workspace_id, live=live))
     )
-    return {row.id: Status(row.status) for row in rows}
+    return {row.device_id: Status(row.status) for row in rows}
 
 
 async def counts(tx: Tx, workspace_id: str, wanted: Filter, *, live: bool) -> dict[Status, int]:
     """Totals by status of what the filter leaves, its own status part left out."""
-    status = status_expression(tx.now, await absences(tx)).label("status")
-    rows = await tx.rows(
-        sa.select(status, sa.func.count().label("n"))
-        .select_from(devices)
-        .join(presence, presence.c.device_id == devices.c.id)
-        .where(*_conditions(workspace_id, wanted, live=live))
-        .group_by(sa.literal_column("1"))
-    )
-    found = {Status(row.status): row.n for row in rows}
-    return {one: found.get(one, 0) for one in Status}
+    totals = status_totals(tx.now, await absences(tx))
+    of_record = _of_record(wanted)
+    if of_record:
+        totals = totals.join(devices, ITS_PRESENCE)
+        totals = totals.where(_owned(devices, workspace_id, live=live), *of_record)
+    else:
+        totals = totals.where(_owned(presence, workspace_id, live=live))
+    found = (await tx.rows(totals))[0]
+    return {
+        Status.NEVER_SEEN: found.all - found.heard,
+        Status.ONLINE: found.heard - found.late_or_worse,
+        Status.LATE: found.late_or_worse - found.offline,
+        Status.OFFLINE: found.offline,
+    }

@@ -52,7 +52,13 @@ async def insert(
     await tx.run_of(_INSERT, record)
     await tx.run_of(
         _INSERT_PRESENCE,
-        {"device_id": record["id"], "interval_s": interval_s, "last_seen_at": seen_at},
+        {
+            "workspace_id": record["workspace_id"],
+            "live": record["live"],
+            "device_id": record["id"],
+            "interval_s": interval_s,
+            "last_seen_at": seen_at,
+        },
     )
 
 

@@ -34,9 +34,12 @@ devices = table(
 )
 
 # A row of its own: it changes with every report, and must not drag the record and its indexes
-# along.
+# along. No index has a column that changes: each would be written with every report. A workspace's
+# rows lie together instead, so that those who count or sort them read nothing else.
 presence = table(
     "device_presence",
+    sa.Column("workspace_id", sa.Text, primary_key=True),
+    sa.Column("live", sa.Boolean, primary_key=True),
     sa.Column("device_id", sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("interval_s", sa.Integer, nullable=False),
     sa.Column("last_seen_at", Millis),
@@ -44,6 +47,7 @@ presence = table(
     sa.Column("boot_id", sa.Text),
     sa.Column("uptime_s", sa.BigInteger),
     sa.Column("skew_ms", sa.BigInteger),
+    sa.UniqueConstraint("device_id"),
     clustered=True,
 )
 
@@ -77,13 +81,18 @@ tombstone_keys = table(
     ),
 )
 
+ITS_PRESENCE = sa.and_(
+    presence.c.workspace_id == devices.c.workspace_id,
+    presence.c.live == devices.c.live,
+    presence.c.device_id == devices.c.id,
+)
 SELECTED = sa.select(
     *(devices.c[name] for name in ("id", "workspace_id", "live", "name", "type")),
     *(devices.c[name] for name in ("external_id", "reference", "facts", "created_at")),
     *(devices.c[name] for name in ("clone_suspected_at", "approval", "released_at")),
     *(presence.c[name] for name in ("interval_s", "last_seen_at", "last_heartbeat_at")),
     *(presence.c[name] for name in ("boot_id", "uptime_s", "skew_ms")),
-).join_from(devices, presence, presence.c.device_id == devices.c.id)
+).join_from(devices, presence, ITS_PRESENCE)
 _WIDTH = len(SELECTED.selected_columns)
 
 
@@ -141,24 +150,53 @@ def fresh_device(
     )
 
 
+last_heartbeat = sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger)
+
+
 def status_expression(now: datetime, absences: Sequence[Absence]) -> sa.ColumnElement[str]:
-    """Presence as SQL, for filters and totals; the same decision as ``rules.presence_at``."""
+    """Presence as SQL, for filters; the same decision as ``rules.presence_at``."""
+    offline, late = _too_silent(now, absences)
+    return sa.case(
+        (last_heartbeat.is_(None), str(Status.NEVER_SEEN)),
+        (offline, str(Status.OFFLINE)),
+        (late, str(Status.LATE)),
+        else_=str(Status.ONLINE),
+    )
+
+
+def status_totals(now: datetime, absences: Sequence[Absence]) -> sa.Select[Any]:
+    """Totals of presence rows: all, heard of, offline, and late or worse.
+
+    Sums need one pass and no sorting, as groups by ``status_expression`` would.
+    """
+    offline, late = (
+        sa.func.coalesce(sa.func.sum(sa.case((one, 1), else_=0)), 0)
+        for one in _too_silent(now, absences)
+    )
+    return sa.select(
+        sa.func.count().label("all"),
+        sa.func.count(last_heartbeat).label("heard"),
+        offline.label("offline"),
+        late.label("late_or_worse"),
+    ).select_from(presence)
+
+
+def _too_silent(
+    now: datetime, absences: Sequence[Absence]
+) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Whether it was silent for so long that it is offline, and that it is at least late."""
     now_ms = to_ms(now)
-    last = sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger)
-    silent = sa.literal(now_ms, sa.BigInteger) - last
+    silent = sa.literal(now_ms, sa.BigInteger) - last_heartbeat
     for absence in absences:
         began, ended = to_ms(absence.began_at), min(to_ms(absence.ended_at), now_ms)
         silent = silent - sa.case(
-            (last >= ended, 0), (last <= began, ended - began), else_=ended - last
+            (last_heartbeat >= ended, 0),
+            (last_heartbeat <= began, ended - began),
+            else_=ended - last_heartbeat,
         )
     interval = presence.c.interval_s
     half = interval * int(1000 * rules.GRACE_SHARE)
     grace = sa.case((half > rules.GRACE_LEAST_S * 1000, half), else_=rules.GRACE_LEAST_S * 1000)
     gone = interval * (rules.OFFLINE_INTERVALS * 1000)
     least = rules.OFFLINE_LEAST_S * 1000
-    return sa.case(
-        (last.is_(None), str(Status.NEVER_SEEN)),
-        (silent > sa.case((gone > least, gone), else_=least), str(Status.OFFLINE)),
-        (silent > interval * 1000 + grace, str(Status.LATE)),
-        else_=str(Status.ONLINE),
-    )
+    return silent > sa.case((gone > least, gone), else_=least), silent > interval * 1000 + grace

@@ -394,6 +394,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "device_presence",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("interval_s", sa.Integer(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
@@ -407,7 +409,10 @@ def upgrade() -> None:
             name=op.f("fk_device_presence_device_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_device_presence")),
+        sa.PrimaryKeyConstraint(
+            "workspace_id", "live", "device_id", name=op.f("pk_device_presence")
+        ),
+        sa.UniqueConstraint("device_id", name=op.f("uq_device_presence_device_id")),
         sqlite_with_rowid=False,
     )
     op.create_table(
