@@ -71,9 +71,7 @@ class Connection(asyncio.Protocol):
         if self.done.done():
             return
         if self.next == len(self.requests) or time.perf_counter() >= self.until:
-            self.group.unfinished += len(self.requests) - self.next
-            self.done.set_result(None)
-            self.transport.close()
+            self.finish()
             return
         if self.transport.is_closing():  # idle for too long: as a device, with a new one
             self.again = asyncio.ensure_future(self._anew())
@@ -81,6 +79,13 @@ class Connection(asyncio.Protocol):
         self.asked = True
         self.sent_at = time.perf_counter()
         self.transport.write(self.requests[self.next])
+
+    def finish(self) -> None:
+        """End it, once; what it did not come to by then counts as unfinished."""
+        if not self.done.done():
+            self.group.unfinished += len(self.requests) - self.next
+            self.done.set_result(None)
+            self.transport.close()
 
     async def _anew(self) -> None:
         try:
@@ -171,6 +176,8 @@ async def drive(wanted: dict) -> dict[str, object]:
         [connection.done for connection in connections], timeout=wanted["seconds"] + 30
     )
     seconds = time.perf_counter() - began
+    for connection in connections:
+        connection.finish()  # one that still waits for its answer
     return {"seconds": seconds, **{name: group.told() for name, group in groups.items()}}
 
 
