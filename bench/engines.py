@@ -18,3 +18,13 @@ def on_each(start_server: Any, measured: Callable[[Any, Path], Any]) -> dict[str
             finally:
                 server.stop()
     return found
+
+
+def table(figures: dict[str, dict[str, Any]], *, decimals: int) -> list[str]:
+    """Lines of a table with a row for each figure and a column for each engine."""
+    lines = ["| what | " + " | ".join(figures) + " |", "|---|" + "---|" * len(figures)]
+    for name in next(iter(figures.values())):
+        values = [found[name] for found in figures.values()]
+        shown = [f"{one:,.{decimals}f}" if isinstance(one, float) else str(one) for one in values]
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(shown) + " |")
+    return lines

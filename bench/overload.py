@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import engines
 import httpx
 import psutil
-from engines import on_each
 from reports import Device
 
 HERE = Path(__file__).parent
@@ -115,7 +115,7 @@ def crowd(port: int, groups: dict[str, Any], folder: Path, seconds: float = SECO
 
 
 def run(start_server: Any) -> dict[str, Any]:
-    figures = on_each(start_server, _measured)
+    figures = engines.on_each(start_server, _measured)
     return {"seconds": SECONDS, "runs": RUNS, "figures": figures}
 
 
@@ -221,7 +221,7 @@ def _compared(turns: dict[str, list[dict]]) -> dict[str, Any]:
 
 
 def table(scenario: dict[str, Any]) -> list[str]:
-    lines = [
+    return [
         "## Overload, one process",
         "",
         (
@@ -229,12 +229,6 @@ def table(scenario: dict[str, Any]) -> list[str]:
             f"`Retry-After`. Medians of {scenario['runs']} runs of {scenario['seconds']:.0f} s."
         ),
         "",
-        "| what | " + " | ".join(scenario["figures"]) + " |",
-        "|---|" + "---|" * len(scenario["figures"]),
+        *engines.table(scenario["figures"], decimals=2),
+        "",
     ]
-    names = list(next(iter(scenario["figures"].values())))
-    for name in names:
-        values = [found[name] for found in scenario["figures"].values()]
-        shown = [f"{value:,.2f}" if isinstance(value, float) else str(value) for value in values]
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(shown) + " |")
-    return [*lines, ""]

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import engines
 import psutil
-from engines import on_each
 from overload import Fleet, crowd
 
 DEVICES = int(os.environ.get("BENCH_STORM_DEVICES", "2000"))
@@ -19,7 +19,7 @@ SECONDS = 120.0
 
 
 def run(start_server: Any) -> dict[str, Any]:
-    return {"devices": DEVICES, "figures": on_each(start_server, _measured)}
+    return {"devices": DEVICES, "figures": engines.on_each(start_server, _measured)}
 
 
 def _measured(server: Any, folder: Path) -> dict[str, Any]:
@@ -49,15 +49,9 @@ def _measured(server: Any, folder: Path) -> dict[str, Any]:
 
 
 def table(scenario: dict[str, Any]) -> list[str]:
-    figures = scenario["figures"]
-    lines = [
+    return [
         f"## {scenario['devices']:,} devices at once, to a server just started",
         "",
-        "| what | " + " | ".join(figures) + " |",
-        "|---|" + "---|" * len(figures),
+        *engines.table(scenario["figures"], decimals=1),
+        "",
     ]
-    for name in next(iter(figures.values())):
-        values = [found[name] for found in figures.values()]
-        shown = [f"{value:,.1f}" if isinstance(value, float) else str(value) for value in values]
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(shown) + " |")
-    return [*lines, ""]
