@@ -24,6 +24,21 @@ PAGES = ROOT / "docs" / "reference"
 
 # What to do about a code. Its meaning is taken from where it is raised.
 ADVICE = {
+    "account_exists": "Sign in with that account; then open the invitation again.",
+    "already_member": "Change this person's role instead.",
+    "invite_for_another": "Sign out, and open the link again with the account it is for.",
+    "invites_full": "Take back invitations that nobody accepts.",
+    "last_owner": "Make somebody else an owner first.",
+    "link_invalid": "Ask whoever sent the link for a new one. On the server: `moorage admin "
+    "set-up-link`, `moorage admin reset-password`.",
+    "no_workspace": "Ask an owner of the workspace for an invitation.",
+    "password_required": "Show the present password with the change.",
+    "sign_in_busy": "Wait for `Retry-After` seconds, then try again.",
+    "sign_in_paused": "Wait for `Retry-After` seconds, then try again.",
+    "sign_in_refused": "Check address, password and code; after several wrong ones wait 15 "
+    "minutes. Who is locked out for good: `moorage admin reset-password` on the server.",
+    "totp_not_begun": "Begin setting up the second factor anew.",
+    "totp_not_set_up": "Set up a second factor first.",
     "not_a_jpeg": "Send one whole JPEG picture as the body.",
     "token_revoked": "Nothing: it is over. Make a new token.",
     "environment_not_ready": "Wait until it is; the device's record says where it stands.",

@@ -185,8 +185,10 @@ async def test_a_backup_that_reads_back_wrong_leaves_nothing(
     folder.mkdir()
 
     def damage(file, passphrase):
+        with zipfile.ZipFile(file) as zipped:
+            largest = max(zipped.infolist(), key=lambda entry: entry.compress_size)
         raw = bytearray(file.read_bytes())
-        raw[len(raw) // 3] ^= 0xFF
+        raw[largest.header_offset + 30 + len(largest.filename) + largest.compress_size // 2] ^= 0xFF
         file.write_bytes(raw)
         return verified(file, passphrase)
 

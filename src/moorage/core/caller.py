@@ -36,9 +36,9 @@ class Caller:
     Attributes:
         workspace_id: whose things it may see.
         live: the mode it works in; test callers never see a live device, nor the other way round.
-        actor: for the audit: ``key:key_…``, ``device:dev_…``, ``system:bootstrap``.
+        actor: for the audit: ``key:key_…``, ``user:usr_…``, ``device:dev_…``, ``system:bootstrap``.
         scopes: None means all, an empty set none.
-        key_id: the key it came with, or None (the server itself).
+        key_id: the key it came with, or None (somebody signed in, or the server itself).
         device_id: set for a device's own key; it may do only what a device does.
 
     """
@@ -68,11 +68,13 @@ class Caller:
                 "a device's key works for the device's own routes only; use a workspace key",
             )
         if not self.may(scope):
+            lacking = (
+                f"your role in this workspace lacks the scope {scope}; ask an owner"
+                if self.actor.startswith("user:")
+                else f"this key lacks the scope {scope}; use a key that has it"
+            )
             raise DomainError(
-                Kind.MISSING_SCOPE,
-                "missing_scope",
-                f"this key lacks the scope {scope}; use a key that has it",
-                extra={"scope": str(scope)},
+                Kind.MISSING_SCOPE, "missing_scope", lacking, extra={"scope": str(scope)}
             )
 
     def require_device(self) -> str:

@@ -6,6 +6,62 @@ CREATE TABLE public.absences (
     ended_at bigint NOT NULL
 );
 
+CREATE TABLE public.account_identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    account_id text NOT NULL,
+    linked_at bigint NOT NULL
+);
+
+CREATE TABLE public.account_links (
+    id text NOT NULL,
+    digest text NOT NULL,
+    kind text NOT NULL,
+    workspace_id text,
+    account_id text,
+    email text,
+    role text,
+    created_at bigint NOT NULL,
+    created_by text NOT NULL,
+    expires_at bigint NOT NULL
+);
+
+CREATE TABLE public.account_members (
+    workspace_id text NOT NULL,
+    account_id text NOT NULL,
+    role text NOT NULL,
+    since bigint NOT NULL
+);
+
+CREATE TABLE public.account_recovery_codes (
+    account_id text NOT NULL,
+    digest text NOT NULL
+);
+
+CREATE TABLE public.account_sessions (
+    id text NOT NULL,
+    digest text NOT NULL,
+    account_id text NOT NULL,
+    workspace_id text NOT NULL,
+    live boolean NOT NULL,
+    created_at bigint NOT NULL,
+    last_used_at bigint NOT NULL,
+    address text NOT NULL,
+    agent text NOT NULL
+);
+
+CREATE TABLE public.accounts (
+    id text NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    password text,
+    totp text,
+    totp_offered text,
+    totp_step bigint,
+    created_at bigint NOT NULL,
+    disabled_at bigint
+);
+
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
@@ -311,6 +367,13 @@ CREATE TABLE public.service_states (
     reported_at bigint NOT NULL
 );
 
+CREATE TABLE public.sign_in_failures (
+    subject text NOT NULL,
+    wrong_answers integer NOT NULL,
+    last_at bigint NOT NULL,
+    paused_until bigint
+);
+
 CREATE TABLE public.storage_sizes (
     day integer NOT NULL,
     at bigint NOT NULL,
@@ -437,6 +500,24 @@ ALTER TABLE ONLY public.alembic_version
 ALTER TABLE ONLY public.absences
     ADD CONSTRAINT pk_absences PRIMARY KEY (began_at);
 
+ALTER TABLE ONLY public.account_identities
+    ADD CONSTRAINT pk_account_identities PRIMARY KEY (issuer, subject);
+
+ALTER TABLE ONLY public.account_links
+    ADD CONSTRAINT pk_account_links PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.account_members
+    ADD CONSTRAINT pk_account_members PRIMARY KEY (workspace_id, account_id);
+
+ALTER TABLE ONLY public.account_recovery_codes
+    ADD CONSTRAINT pk_account_recovery_codes PRIMARY KEY (account_id, digest);
+
+ALTER TABLE ONLY public.account_sessions
+    ADD CONSTRAINT pk_account_sessions PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.alive_marks
     ADD CONSTRAINT pk_alive_marks PRIMARY KEY (name);
 
@@ -524,6 +605,9 @@ ALTER TABLE ONLY public.server_identity
 ALTER TABLE ONLY public.service_states
     ADD CONSTRAINT pk_service_states PRIMARY KEY (device_id, name);
 
+ALTER TABLE ONLY public.sign_in_failures
+    ADD CONSTRAINT pk_sign_in_failures PRIMARY KEY (subject);
+
 ALTER TABLE ONLY public.storage_sizes
     ADD CONSTRAINT pk_storage_sizes PRIMARY KEY (day);
 
@@ -551,6 +635,15 @@ ALTER TABLE ONLY public.virtual_devices
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT pk_workspaces PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.account_links
+    ADD CONSTRAINT uq_account_links_digest UNIQUE (digest);
+
+ALTER TABLE ONLY public.account_sessions
+    ADD CONSTRAINT uq_account_sessions_digest UNIQUE (digest);
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT uq_accounts_email UNIQUE (email);
+
 ALTER TABLE ONLY public.device_presence
     ADD CONSTRAINT uq_device_presence_device_id UNIQUE (device_id);
 
@@ -574,6 +667,16 @@ ALTER TABLE ONLY public.virtual_devices
 
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT uq_workspaces_slug UNIQUE (slug);
+
+CREATE INDEX ix_account_identities_account_id ON public.account_identities USING btree (account_id);
+
+CREATE INDEX ix_account_links_expires_at ON public.account_links USING btree (expires_at);
+
+CREATE INDEX ix_account_members_account_id ON public.account_members USING btree (account_id);
+
+CREATE INDEX ix_account_sessions_account_id ON public.account_sessions USING btree (account_id);
+
+CREATE INDEX ix_account_sessions_last_used_at ON public.account_sessions USING btree (last_used_at);
 
 CREATE INDEX ix_audit_entries_at ON public.audit_entries USING btree (at);
 
@@ -609,7 +712,33 @@ CREATE INDEX ix_report_ledger_received_at ON public.report_ledger USING btree (r
 
 CREATE INDEX ix_rollup_marks_hour ON public.rollup_marks USING btree (hour);
 
+CREATE INDEX ix_sign_in_failures_last_at ON public.sign_in_failures USING btree (last_at);
+
 CREATE INDEX ix_stream_snapshots_taken_at ON public.stream_snapshots USING btree (taken_at);
+
+ALTER TABLE ONLY public.account_identities
+    ADD CONSTRAINT fk_account_identities_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_links
+    ADD CONSTRAINT fk_account_links_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_links
+    ADD CONSTRAINT fk_account_links_workspace_id FOREIGN KEY (workspace_id) REFERENCES public.workspaces(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_members
+    ADD CONSTRAINT fk_account_members_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_members
+    ADD CONSTRAINT fk_account_members_workspace_id FOREIGN KEY (workspace_id) REFERENCES public.workspaces(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_recovery_codes
+    ADD CONSTRAINT fk_account_recovery_codes_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_sessions
+    ADD CONSTRAINT fk_account_sessions_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.account_sessions
+    ADD CONSTRAINT fk_account_sessions_workspace_id FOREIGN KEY (workspace_id) REFERENCES public.workspaces(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.commands
     ADD CONSTRAINT fk_commands_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;

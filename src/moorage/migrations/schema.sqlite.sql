@@ -7,6 +7,89 @@ CREATE TABLE absences (
     CONSTRAINT pk_absences PRIMARY KEY (began_at)
 );
 
+CREATE TABLE account_identities (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    linked_at BIGINT NOT NULL,
+    CONSTRAINT pk_account_identities PRIMARY KEY (issuer, subject),
+    CONSTRAINT fk_account_identities_account_id FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_account_identities_account_id ON account_identities (account_id);
+
+CREATE TABLE account_links (
+    id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    workspace_id TEXT,
+    account_id TEXT,
+    email TEXT,
+    role TEXT,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    CONSTRAINT pk_account_links PRIMARY KEY (id),
+    CONSTRAINT fk_account_links_account_id FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE,
+    CONSTRAINT fk_account_links_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
+    CONSTRAINT uq_account_links_digest UNIQUE (digest)
+);
+
+CREATE INDEX ix_account_links_expires_at ON account_links (expires_at);
+
+CREATE TABLE account_members (
+    workspace_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    CONSTRAINT pk_account_members PRIMARY KEY (workspace_id, account_id),
+    CONSTRAINT fk_account_members_account_id FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE,
+    CONSTRAINT fk_account_members_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_account_members_account_id ON account_members (account_id);
+
+CREATE TABLE account_recovery_codes (
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    CONSTRAINT pk_account_recovery_codes PRIMARY KEY (account_id, digest),
+    CONSTRAINT fk_account_recovery_codes_account_id FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
+
+CREATE TABLE account_sessions (
+    id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    CONSTRAINT pk_account_sessions PRIMARY KEY (id),
+    CONSTRAINT fk_account_sessions_account_id FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE,
+    CONSTRAINT fk_account_sessions_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
+    CONSTRAINT uq_account_sessions_digest UNIQUE (digest)
+);
+
+CREATE INDEX ix_account_sessions_account_id ON account_sessions (account_id);
+
+CREATE INDEX ix_account_sessions_last_used_at ON account_sessions (last_used_at);
+
+CREATE TABLE accounts (
+    id TEXT NOT NULL,
+    email TEXT NOT NULL,
+    name TEXT NOT NULL,
+    password TEXT,
+    totp TEXT,
+    totp_offered TEXT,
+    totp_step BIGINT,
+    created_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT pk_accounts PRIMARY KEY (id),
+    CONSTRAINT uq_accounts_email UNIQUE (email)
+);
+
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -420,6 +503,16 @@ CREATE TABLE service_states (
     CONSTRAINT pk_service_states PRIMARY KEY (device_id, name),
     CONSTRAINT fk_service_states_device_id FOREIGN KEY(device_id) REFERENCES devices (id) ON DELETE CASCADE
 );
+
+CREATE TABLE sign_in_failures (
+    subject TEXT NOT NULL,
+    wrong_answers INTEGER NOT NULL,
+    last_at BIGINT NOT NULL,
+    paused_until BIGINT,
+    CONSTRAINT pk_sign_in_failures PRIMARY KEY (subject)
+);
+
+CREATE INDEX ix_sign_in_failures_last_at ON sign_in_failures (last_at);
 
 CREATE TABLE storage_sizes (
     day INTEGER NOT NULL,

@@ -14,6 +14,7 @@ from functools import partial
 import structlog
 
 from moorage.core import (
+    accounts,
     audit,
     devices,
     events,
@@ -149,6 +150,7 @@ class Clearing:
         await self._repeat("idempotent_answers", _by_rows(idempotency.purge))
         await self._repeat("install_tokens", provisioning.purge_tokens)
         await self._repeat("install_attempts", provisioning.purge_attempts)
+        await self._repeat("account_sessions", accounts.purge)
         await self._repeat("stream_snapshots", streams.purge_snapshots)
         await self._repeat("report_ledger", reports.purge_ledger)
         await self._clear_audit()

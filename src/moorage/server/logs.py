@@ -9,9 +9,9 @@ from typing import Any, Literal
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-# Every key text of ours ends in 48 hex digits behind a known prefix; the rest are places where
-# clients put keys.
-_KEY_TEXT = re.compile(r"\b((?:sk_live|sk_test|adk|apt|inst)_)[0-9a-zA-Z]{8,}")
+# Every key text of ours ends in 48 hex digits behind a known prefix, a session's or a link's in 64;
+# the rest are places where clients put keys.
+_KEY_TEXT = re.compile(r"\b((?:sk_live|sk_test|adk|apt|inst|mses|mlnk)_)[0-9a-zA-Z]{8,}")
 # Portainer's access tokens; they go on in base64.
 _ACCESS_TOKEN = re.compile(r"\bptr_[0-9A-Za-z+/=_-]{8,}")
 _IN_QUERY = re.compile(r"(?i)\b(api_key|key|token|password|secret)=[^&\s\"']+")

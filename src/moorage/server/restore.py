@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from moorage.core import config, provisioning, workspaces
+from moorage.core import accounts, config, provisioning, workspaces
 from moorage.server import sealing
 from moorage.server.keyring import KEY_FILES, put_key_files, same_keys
 from moorage.server.opening import SetupError, keyring_in, keys_folder, open_for, sqlite_file
@@ -71,6 +71,7 @@ async def _fill(tx: Tx, found: archive.Reader) -> None:
 
 async def _begin_anew(tx: Tx, manifest: archive.Manifest) -> tuple[int, int]:
     tokens = await provisioning.void_single_use(tx)
+    await accounts.void_all(tx)
     revision = await config.number_anew(tx, _ACTOR)
     details = {"backup_made_at": manifest.made_at, "revision": revision, "tokens_voided": tokens}
     await workspaces.record_in_all(tx, _ACTOR, "server.restored", details)

@@ -1,0 +1,73 @@
+"""The people of a workspace: who they are, what they may, and that one owner is always left."""
+
+from collections.abc import Sequence
+
+from moorage.core import audit
+from moorage.core.accounts import session_store, store
+from moorage.core.accounts.model import Member, Role
+from moorage.core.caller import Caller, Scope
+from moorage.core.errors import DomainError, Kind, not_found
+from moorage.storage import Tx
+
+
+async def list_members(tx: Tx, caller: Caller) -> Sequence[Member]:
+    """List the members of the caller's workspace, by address (``workspace:admin``)."""
+    caller.require(Scope.WORKSPACE_ADMIN)
+    return await store.list_members(tx, caller.workspace_id)
+
+
+async def change_role(tx: Tx, caller: Caller, account_id: str, role: Role) -> Member:
+    """Give a member another role (``workspace:admin``); it holds with that person's next request.
+
+    Raises:
+        DomainError: ``not_found``; ``conflict`` when no owner would be left.
+
+    """
+    caller.require(Scope.WORKSPACE_ADMIN)
+    owners = await store.lock_owners(tx, caller.workspace_id)
+    member = await _get(tx, caller, account_id)
+    if member.role is role:
+        return member
+    _check_owner_left(owners, account_id, role)
+    await store.put_member(tx, caller.workspace_id, account_id, role)
+    details = {"email": member.account.email, "from": str(member.role), "to": str(role)}
+    await audit.record(tx, caller, "account.role_changed", account_id, details)
+    return await _get(tx, caller, account_id)
+
+
+async def remove_member(tx: Tx, caller: Caller, account_id: str) -> None:
+    """End a membership, and the person's sessions in this workspace (``workspace:admin``).
+
+    An account that is a member of nothing any more is deleted: nobody would look after it.
+
+    Raises:
+        DomainError: ``not_found``; ``conflict`` when no owner would be left.
+
+    """
+    caller.require(Scope.WORKSPACE_ADMIN)
+    owners = await store.lock_owners(tx, caller.workspace_id)
+    member = await _get(tx, caller, account_id)
+    _check_owner_left(owners, account_id, None)
+    await store.delete_member(tx, caller.workspace_id, account_id)
+    await session_store.delete(tx, account_id, workspace_id=caller.workspace_id)
+    details = {"email": member.account.email, "role": str(member.role)}
+    await audit.record(tx, caller, "account.removed", account_id, details)
+    if not await store.roles_of(tx, account_id):
+        await store.delete(tx, account_id)
+
+
+def _check_owner_left(owners: Sequence[str], account_id: str, role: Role | None) -> None:
+    if role is Role.OWNER or set(owners) - {account_id} or account_id not in owners:
+        return
+    raise DomainError(
+        Kind.CONFLICT,
+        "last_owner",
+        "a workspace keeps at least one owner; make somebody else an owner first",
+    )
+
+
+async def _get(tx: Tx, caller: Caller, account_id: str) -> Member:
+    found = await store.find_member(tx, caller.workspace_id, account_id)
+    if found is None:
+        raise not_found("member")
+    return found
