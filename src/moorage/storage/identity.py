@@ -18,12 +18,6 @@ async def is_claimed(tx: Tx) -> bool:
     return await tx.row(sa.select(_identity).limit(1)) is not None
 
 
-async def check_value(tx: Tx, name: str) -> str | None:
-    """Return the check value of one of the keys that this database belongs to."""
-    row = await tx.row(sa.select(_identity).where(_identity.c.name == name))
-    return None if row is None else str(row.check_value)
-
-
 async def claim_or_check(tx: Tx, check_values: dict[str, str]) -> None:
     """Remember the check values in a fresh database, compare them in one that has some.
 

@@ -64,7 +64,7 @@ async def check_document(tx: Tx, document: Mapping[str, Any]) -> None:
     if not isinstance(text, str):
         raise invalid(_POINTER, "servers is a text that `moorage servers sign` made")
     # The public half of the signing key is what a database knows its keys by.
-    known = await identity.check_value(tx, "signing")
+    known = (await identity.check_values(tx)).get("signing")
     public_key = None if known is None else bytes.fromhex(known)
     if public_key is None or read_signed(text, _MARK, public_key) is None:
         raise invalid(

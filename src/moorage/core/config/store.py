@@ -203,8 +203,8 @@ async def highest_revision(tx: Tx) -> int:
     return (row and row.highest) or 0
 
 
-async def renumber(tx: Tx, revision: int, created_by: str) -> int:
-    """Append every device's present revision once more under one number; return how many."""
+async def renumber(tx: Tx, revision: int, created_by: str) -> None:
+    """Append every device's present revision once more under one number."""
     kept = ("device_id", "own", "lower", "document", "origins", "digest")
     present = sa.and_(
         _states.c.device_id == _revisions.c.device_id, _states.c.revision == _revisions.c.revision
@@ -218,4 +218,4 @@ async def renumber(tx: Tx, revision: int, created_by: str) -> int:
     ).join(_states, present)
     names = (*kept, "revision", "changed", "created_at", "created_by")
     await tx.run(sa.insert(_revisions).from_select(names, again))
-    return await tx.run(sa.update(_states).values(revision=revision))
+    await tx.run(sa.update(_states).values(revision=revision))

@@ -8,9 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from moorage.core import timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.rollups import rules, store
 from moorage.core.rollups.model import FINE_MS, HOUR_MS, Figures, Part, Spans
+from moorage.core.rollups.service import kept_until
 from moorage.core.timeline import Window
 from moorage.kit.clock import from_ms, to_ms
 from moorage.storage import Engine, Millis, Prepared, Row, Tx, table
@@ -111,14 +113,25 @@ class Rolled:
             return await tx.rows_of(self._read_samples, given)
         return await tx.rows_of(self._read_rows, given | {"_unit": part.unit_ms // 1000})
 
+    async def delete_samples(
+        self, tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int
+    ) -> int:
+        """Delete up to ``rows`` samples of these devices, from before a time or all.
+
+        Before a time means whole hours that are summed up; what is not yet stays.
+        """
+        if before is not None:
+            before = await kept_until(tx, before)
+        return await timeline.delete_some(tx, self._samples, device_ids, before=before, rows=rows)
+
     async def delete_some(
         self,
         tx: Tx,
         device_ids: Sequence[str],
         *,
-        width: timedelta | None,
         before: datetime | None,
         rows: int,
+        width: timedelta | None = None,
     ) -> int:
         """Delete up to ``rows`` rows of these devices: of one width from before a time, or any."""
         listed = tx.engine.listed("id")

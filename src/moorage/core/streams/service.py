@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from moorage.core import config, rollups
+from moorage.core import config
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.errors import not_found
 from moorage.core.streams import rules, store
@@ -86,28 +86,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-async def roll_up(tx: Tx, spans: rollups.Spans) -> None:
-    """Sum up rates over whole hours of devices. A job calls this."""
-    await store.roll_up(tx, spans)
-
-
-async def purge(tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int) -> int:
-    """Delete up to ``rows`` rates of these devices, from before a time or all.
-
-    Before a time means whole hours that are summed up; what is not yet stays.
-    """
-    if before is not None:
-        before = await rollups.kept_until(tx, before)
-    return await store.delete_some(tx, device_ids, before=before, rows=rows)
-
-
-async def purge_rollups(
-    tx: Tx,
-    device_ids: Sequence[str],
-    *,
-    before: datetime | None,
-    rows: int,
-    width: timedelta | None = None,
-) -> int:
-    """Delete up to ``rows`` rollups of these devices, of one width from before a time or all."""
-    return await store.delete_rollups(tx, device_ids, width=width, before=before, rows=rows)
+# What jobs do to samples and rollups alike, whatever they are of.
+roll_up = store.rolled.roll_up
+purge = store.rolled.delete_samples
+purge_rollups = store.rolled.delete_some

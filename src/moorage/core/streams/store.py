@@ -32,7 +32,7 @@ _rates = timeline.timeline_table(
     sa.Column("inference_fps", sa.Double),
     sa.Column("sharpness", sa.Double),
 )
-_rolled = rollups.Rolled(
+rolled = rollups.Rolled(
     "stream_rollups", _rates, means=("camera_fps", "inference_fps", "sharpness"), of="stream_id"
 )
 
@@ -94,31 +94,7 @@ async def rates(
     tx: Tx, device: DeviceRef, window: timeline.Window, *, width: timedelta
 ) -> Sequence[rollups.Figures]:
     """Mean rates by stream and bucket, ascending."""
-    return await _rolled.buckets(tx, device, window, width=width)
-
-
-async def roll_up(tx: Tx, spans: rollups.Spans) -> None:
-    """Sum up."""
-    await _rolled.roll_up(tx, spans)
-
-
-async def delete_rollups(
-    tx: Tx,
-    device_ids: Sequence[str],
-    *,
-    width: timedelta | None,
-    before: datetime | None,
-    rows: int,
-) -> int:
-    """Delete rollups."""
-    return await _rolled.delete_some(tx, device_ids, width=width, before=before, rows=rows)
-
-
-async def delete_some(
-    tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int
-) -> int:
-    """Delete old rates."""
-    return await timeline.delete_some(tx, _rates, device_ids, before=before, rows=rows)
+    return await rolled.buckets(tx, device, window, width=width)
 
 
 async def replace_snapshot(

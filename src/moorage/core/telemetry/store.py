@@ -1,7 +1,7 @@
 """The tables of samples and of their rollups, and every statement on them."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ _samples = timeline.timeline_table(
     "telemetry_samples", *(sa.Column(name, sa.Double) for name in MEASURES)
 )
 
-_rolled = rollups.Rolled("telemetry_rollups", _samples, means=MEASURES, peaks=PEAKS)
+rolled = rollups.Rolled("telemetry_rollups", _samples, means=MEASURES, peaks=PEAKS)
 
 
 def _sample(row: Row) -> Sample:
@@ -44,29 +44,5 @@ async def buckets(
     tx: Tx, device: DeviceRef, window: timeline.Window, *, width: timedelta
 ) -> list[Bucket]:
     """Means and peaks, ascending; a bucket without samples is absent."""
-    found = await _rolled.buckets(tx, device, window, width=width)
+    found = await rolled.buckets(tx, device, window, width=width)
     return [Bucket(one.start, one.samples, one.values) for one in found]
-
-
-async def roll_up(tx: Tx, spans: rollups.Spans) -> None:
-    """Sum up."""
-    await _rolled.roll_up(tx, spans)
-
-
-async def delete_rollups(
-    tx: Tx,
-    device_ids: Sequence[str],
-    *,
-    width: timedelta | None,
-    before: datetime | None,
-    rows: int,
-) -> int:
-    """Delete rollups."""
-    return await _rolled.delete_some(tx, device_ids, width=width, before=before, rows=rows)
-
-
-async def delete_some(
-    tx: Tx, device_ids: Sequence[str], *, before: datetime | None, rows: int
-) -> int:
-    """Delete old rows."""
-    return await timeline.delete_some(tx, _samples, device_ids, before=before, rows=rows)
