@@ -18,7 +18,7 @@ from moorage.server.app import App
 from moorage.storage import PostgresDatabase, SQLiteDatabase, open_database
 from moorage.storage.migrate import migrate
 from support import strict
-from support.agent import AgentProcess
+from support.agent import RunningAgent
 from support.clock import FixedClock
 from support.postgres import PostgresServer
 
@@ -40,7 +40,7 @@ def pytest_collection_finish():
 @pytest.fixture(autouse=True)
 def _no_agent_goes_on():
     yield
-    for agent in list(AgentProcess.running):
+    for agent in list(RunningAgent.running):
         agent.kill()
 
 

@@ -9,9 +9,9 @@ import resource
 import shutil
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +96,8 @@ def starts(device: Device) -> int:
 
 def test_agents_killed_at_any_moment_deliver_each_report_they_made_exactly_once(devices):
     made = [devices(f"device-{number}") for number in range(DEVICES)]
-    killers = [
-        threading.Thread(target=kill_again_and_again, args=(device, seed))
-        for seed, device in enumerate(made)
-    ]
-    for killer in killers:
-        killer.start()
-    for killer in killers:
-        killer.join()
+    with ThreadPoolExecutor(DEVICES) as pool:
+        list(pool.map(kill_again_and_again, made, range(DEVICES)))
     for device in made:
         until(lambda d=device: d.agent.command("run", "--once").returncode == 0, "it is delivered")
         balance(device)

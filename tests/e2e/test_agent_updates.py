@@ -148,7 +148,7 @@ def test_an_agent_becomes_the_one_its_server_hands_out_under_the_same_process_id
     # Here nothing stands between: a server of another release hands out its own agent.
     made = fleet.made()
     agent = InstalledAgent(tmp_path, old, **QUICK)
-    agent.enrol(fleet.server.base_url, made["install_token"])
+    assert agent.enrol(fleet.server.base_url, made["install_token"]).returncode == 0
     agent.start()
     pid = agent.pid
     path = f"/v1/devices/{made['id']}/commands"
@@ -378,7 +378,8 @@ def test_a_key_that_was_given_is_believed_and_never_replaced(releasing, old, tmp
     releasing.front.given.clear()
     made = releasing.fleet.made()
     agent = InstalledAgent(tmp_path, old, **QUICK)
-    agent.enrol(releasing.front.url, made["install_token"], "--server-key", key)
+    options = ("--server-key", key)
+    assert agent.enrol(releasing.front.url, made["install_token"], *options).returncode == 0
     agent.start()
     new = build(NEW)
     releasing.release(NEW, new)

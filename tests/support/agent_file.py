@@ -4,15 +4,14 @@ import hashlib
 import io
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import moorage_agent
 from moorage.core.provisioning import agent_zipapp
+from support.agent import RunningAgent
 
 _PRESENT = f'__version__ = "{agent_zipapp().version}"'.encode()
 
@@ -103,7 +102,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class InstalledAgent:
+class InstalledAgent(RunningAgent):
     """The file in a folder of its own, started as the installer's command does."""
 
     def __init__(
@@ -111,71 +110,20 @@ class InstalledAgent:
     ) -> None:
         """``prefix``: where the installer has put it already, with its command."""
         self.file = (prefix or folder) / "lib" / "moorage-agent.pyz"
-        self.wrapper = None if prefix is None else prefix / "bin" / "moorage-agent"
         if content is not None:
             self.file.parent.mkdir(parents=True)
             self.file.write_bytes(content)
-        self.store = folder / "store" if prefix is None else prefix / "var"
-        self.log = folder / "agent.log"
-        self._environment = env
-        self._process: subprocess.Popen[bytes] | None = None
+        program, store = [sys.executable, str(self.file)], folder / "store"
+        if prefix is not None:
+            program, store = [str(prefix / "bin" / "moorage-agent")], prefix / "var"
+        super().__init__(program, store, folder / "agent.log", env)
+        self._knows_its_store = prefix is not None
 
-    @property
-    def _env(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MOORAGE")}
-        kept.pop("PYTHONPATH", None)
-        return {**kept, "NO_PROXY": "127.0.0.1", **self._environment}
-
-    def _command(self, *arguments: str) -> list[str]:
-        if self.wrapper is not None:
-            return [str(self.wrapper), *arguments]
-        return [sys.executable, str(self.file), *arguments, "--dir", str(self.store)]
-
-    def enrol(self, server: str, token: str, *options: str) -> None:
-        done = subprocess.run(
-            self._command("enroll", "--server", server, "--token-file", "-", *options),
-            input=token,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=self._env,
+    def _called(self, *arguments: str) -> list[str]:
+        # The installer's command says itself where the store is.
+        return (
+            [*self._program, *arguments] if self._knows_its_store else super()._called(*arguments)
         )
-        assert done.returncode == 0, done.stderr
-
-    def start(self) -> "InstalledAgent":
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command("run"), stdout=log, stderr=log, env=self._env
-            )
-        return self
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def ended(self) -> bool:
-        """Whether the process is gone; by then it is waited for."""
-        return self._process is None or self._process.poll() is not None
-
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> int:
-        return self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> int:
-        if self._process is None:
-            return 0
-        self._process.send_signal(how)
-        code = self._process.wait(60)
-        self._process = None
-        return code
 
     def children(self) -> list[int]:
         """The processes that run a newer file of this agent on trial."""
