@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import signal
 import sqlite3
 import sys
 import time
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from moorage_agent import (
     __version__,
@@ -19,6 +18,7 @@ from moorage_agent import (
     installed,
     keytext,
     offline,
+    opening,
     restart,
     server_keys,
     update_trial,
@@ -133,11 +133,15 @@ def _usage(parser: argparse.ArgumentParser) -> int:
     return 2
 
 
-def _open(options: argparse.Namespace, boot_id: str) -> Store:
+def _folder(options: argparse.Namespace) -> str:
     folder = data_folder(options.dir)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     os.chmod(folder, 0o700)
-    return Store(folder, boot_id=boot_id)
+    return folder
+
+
+def _open(options: argparse.Namespace) -> Store:
+    return opening.opened(_folder(options), facts.boot_id())
 
 
 def _enroll(options: argparse.Namespace) -> int:
@@ -150,7 +154,7 @@ def _enroll(options: argparse.Namespace) -> int:
     trust = Trust(_certificates(options.ca_file), options.pin)
     Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)  # refuses what is wrong with them
     key = _given_server_key(options)
-    store = _open(options, facts.boot_id())
+    store = _open(options)
     try:
         transport = _transport(store, server, trust, options.host)
         if is_enrolled(store, server, token):
@@ -183,7 +187,7 @@ def _enroll_offline(options: argparse.Namespace) -> int:
     server, token = payload.server, payload.secret
     trust = Trust(_certificates(options.ca_file), options.pin)
     Transport(server, ca_pem=trust.ca_pem, pin=trust.pin)  # refuses what is wrong with them
-    store = _open(options, facts.boot_id())
+    store = _open(options)
     try:
         transport = _transport(store, server, trust, options.host)
         if is_enrolled(store, server, token):
@@ -269,46 +273,62 @@ def _token(options: argparse.Namespace) -> Optional[str]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    boot_id = facts.boot_id()
-    folder = data_folder(options.dir)
     collector = Collector()
     configure(collector)
-    store = _open(options, boot_id)
-    lock = _lock(folder)
     app = installed.running()
+    held = opening.Held(_folder(options), facts.boot_id())
     try:
         while True:
-            updates.settle(store, app)
-            if store.get("retired"):
-                _say("this device was deleted on the server; enrol it anew to use it again")
-                return int(options.retired_exit)
-            met = _meets(store)
-            if met is None:
-                _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
-                return 1
-            agent = _agent(store, folder, collector, boot_id=boot_id, meets=met, app=app)
-            agent.run(once=options.once)
-            if store.get("retired") and not options.once:
-                return int(options.retired_exit)
-            if agent.restart_asked and not options.once:
-                agent.give_up_restart(restart.restart())
-            elif agent.update_ready and app is not None and not options.once:
-                # The new one works with the store from here on, until it is this one's again.
-                store.close()
-                lock.close()
-                trial = update_trial.try_out(app, folder)
-                lock, store = _lock(folder), _open(options, boot_id)
-                updates.fail(store, trial.failure)
-                if trial.stopped:
-                    break
-            elif not agent.enrolled_anew:
-                break
-        if options.once and not agent.delivered():
-            return _fail("not delivered: " + (agent.failure or "stopped before an answer"))
-        return 0
+            try:
+                code = _run_agent(options, held, collector, app)
+            except sqlite3.DatabaseError as error:
+                held.mend(error)
+                continue
+            if code is not None:
+                return code
     finally:
-        store.close()
-        lock.close()
+        held.let_go()
+
+
+def _run_agent(
+    options: argparse.Namespace, held: opening.Held, collector: Collector, app: Optional[App]
+) -> Optional[int]:
+    """Run an agent to its end; return the exit code, or None: another is to follow it."""
+    store = held.store
+    updates.settle(store, app)
+    if store.get("retired"):
+        _say("this device was deleted on the server; enrol it anew to use it again")
+        return int(options.retired_exit)
+    met = _meets(store)
+    if met is None:
+        _say("not enrolled yet: moorage-agent enroll --server URL --token-file FILE")
+        return 1
+    agent = _agent(held, collector, meets=met, app=app)
+    agent.run(once=options.once)
+    if options.once:
+        return None if agent.enrolled_anew else _delivered(agent)
+    return int(options.retired_exit) if store.get("retired") else _follow(agent, held, app)
+
+
+def _delivered(agent: Agent) -> int:
+    if agent.delivered():
+        return 0
+    return _fail("not delivered: " + (agent.failure or "stopped before an answer"))
+
+
+def _follow(agent: Agent, held: opening.Held, app: Optional[App]) -> Optional[int]:
+    """Do what the agent ended for; return the exit code, or None: another is to follow it."""
+    if agent.restart_asked:
+        agent.give_up_restart(restart.restart())
+        return None
+    if agent.update_ready and app is not None:
+        # The new one works with the store from here on, until it is this one's again.
+        held.let_go()
+        trial = update_trial.try_out(app, held.folder)
+        held.take()
+        updates.fail(held.store, trial.failure)
+        return 0 if trial.stopped else None
+    return None if agent.enrolled_anew else 0
 
 
 def _meets(store: Store) -> Optional[Tuple[str, Trust]]:
@@ -320,21 +340,15 @@ def _meets(store: Store) -> Optional[Tuple[str, Trust]]:
     return None if wanted is None else (wanted.server, wanted.trust)
 
 
-def _agent(  # noqa: PLR0913 - what an agent is made of
-    store: Store,
-    folder: str,
-    collector: Collector,
-    *,
-    boot_id: str,
-    meets: Tuple[str, Trust],
-    app: Optional[App],
+def _agent(
+    held: opening.Held, collector: Collector, *, meets: Tuple[str, Trust], app: Optional[App]
 ) -> Agent:
-    server, trust = meets
+    (server, trust), store = meets, held.store
     agent = Agent(
         store,
-        folder,
+        held.folder,
         collector,
-        boot_id=boot_id,
+        boot_id=held.boot_id,
         transport=_transport(store, server, trust).twin,
         why_no_restart=restart.why_not,
         app=app,
@@ -354,18 +368,8 @@ def _version(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _lock(folder: str) -> IO[str]:
-    lock = open(os.path.join(folder, "lock"), "w", encoding="utf-8")  # noqa: SIM115 - held open
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise ValueError("another agent is running on %s" % folder) from None
-    return lock
-
-
 def _status(options: argparse.Namespace) -> int:
-    store = _open(options, facts.boot_id())
+    store = _open(options)
     try:
         names = ("device_id", "workspace", "server", "last_acknowledged_at", "last_error")
         found: Dict[str, Any] = {name: store.get(name) for name in names}

@@ -10,16 +10,17 @@ import sqlite3
 from contextlib import contextmanager
 from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Union
 
+FILE = "agent.db"
 _META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 
 
 class Database:
     """An SQLite file, owner-only. Used by one thread only."""
 
-    def __init__(self, folder: str) -> None:
-        """Open or make ``agent.db`` in the folder. Raises OSError or sqlite3.Error."""
+    def __init__(self, folder: str, file: str = FILE) -> None:
+        """Open or make the file in the folder. Raises OSError or sqlite3.Error."""
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, "agent.db")
+        path = os.path.join(folder, file)
         if not os.path.exists(path):
             # SQLite gives its side files the mode of this one.
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))

@@ -33,7 +33,7 @@ class Lanes:
         self._on_other_identity = on_other_identity
         self._transport = transport
         self._senders = {lane: Sender(lane, transport(), inbox) for lane in messages.LANES}
-        self._identity = self._stored()
+        self._identity = self._noted()
         # The report that each lane sent last.
         self.under_way: Dict[str, Waiting] = {}
 
@@ -54,7 +54,7 @@ class Lanes:
     def use(self, transport: Callable[[], Transport]) -> None:
         """Reach the server by another way from here on, which the store says by now."""
         self._transport = transport
-        self._identity = self._stored()
+        self._identity = self._noted()
         for sender in self._senders.values():
             sender.use(transport())
 
@@ -71,7 +71,11 @@ class Lanes:
 
     def joined(self) -> None:
         """Take the present identity for the one these were made for."""
-        self._identity = self._stored()
+        self._identity = self._noted()
+
+    def _noted(self) -> Tuple[Optional[str], ...]:
+        self._store.keep_identity()
+        return self._stored()
 
     def _stored(self) -> Tuple[Optional[str], ...]:
         return tuple(self._store.get(name) for name in _IDENTITY)

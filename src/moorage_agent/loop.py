@@ -91,8 +91,8 @@ class Agent:
         drivers = local.drivers(store, folder, collector)
         self._applier = Applier(store, drivers, self._streams, self._inbox.put)
         self._journal = journal.Journal(folder, collector.line)
-        self._reporter = Reporter(store, folder, self._applier, boot_id=boot_id)
-        self._keeper = Keeper(store, self._on_disk_failure)
+        self._keeper = keeper = Keeper(store, self._on_disk_failure)
+        self._reporter = Reporter(store, folder, self._applier, keeper.failed, boot_id=boot_id)
         self._allowance = allowance.by_environment()
         self._upkeep = Upkeep(store, app, self._lanes, reach, self._inbox.put)
         device = Device(
@@ -122,7 +122,6 @@ class Agent:
         self.failure: Optional[str] = None
         self.enrolled_anew = False
         self.restart_asked = False
-        interval = float(store.get("interval_s") or 30)
         self._ways: Dict[type, Callable[[Any, clock.Instant], None]] = {
             messages.Measure: self._measure,
             messages.Compose: self._compose_and_send,
@@ -134,15 +133,14 @@ class Agent:
             messages.Run: self._run,
             messages.Wait: self._wait,
             messages.Fetch: self._fetch,
-            messages.Enrol: self._enrol,
+            messages.Enrol: lambda effect, _now: self._joiner.ask(effect),
             messages.Join: self._join,
             messages.Note: self._note,
             messages.Stop: self._retire,
         }
-        first_at = clock.now().steady + _FIRST_AFTER_S
         self._state = step.State(
-            interval_s=interval,
-            next_report_at=first_at,
+            interval_s=float(store.get("interval_s") or 30),
+            next_report_at=clock.now().steady + _FIRST_AFTER_S,
             config=applying.begin(store.configs.memory()),
         )
 
@@ -172,8 +170,8 @@ class Agent:
         finally:
             self._journal.close()
             self._applier.close()
-            self._keeper.keep(self._collector.take(ending=True))
             self._lanes.end()
+            self._keeper.keep(self._collector.take(ending=True))
 
     def give_up_restart(self, reason: str) -> None:
         """Answer that the restart that was asked for did not come about."""
@@ -207,9 +205,12 @@ class Agent:
     def _begin(self) -> None:
         log.info("agent %s started on %s", __version__, platform.node())
         self._keeper.happened("agent.started", "the agent started", {"agent_version": __version__})
-        # The clock may have been set since the agent ran last, in this same boot.
-        self._store.mend(clock.now())
-        self._runner.resume()
+        try:
+            # The clock may have been set since the agent ran last, in this same boot.
+            self._store.mend(clock.now())
+            self._runner.resume()
+        except sqlite3.OperationalError as error:
+            self._keeper.failed(error)
         self._honour_config()
         self._applier.begin()
 
@@ -239,8 +240,7 @@ class Agent:
         return now.steady - max(_PAST_INTERVALS * self._state.interval_s, _PAST_LEAST_S)
 
     def _on_other_identity(self) -> None:
-        self.enrolled_anew = True
-        self._stopping = True
+        self.enrolled_anew = self._stopping = True
 
     def _wait_for_answers(self) -> None:
         try:
@@ -352,11 +352,13 @@ class Agent:
         self._store.put(retired="yes", last_error="the device was deleted on the server")
 
     def _settle(self, effect: messages.Settle, now: clock.Instant) -> None:
-        lane = effect.lane
-        self._store.acknowledge(self._lanes.under_way[lane], now, interval_s=self._state.interval_s)
+        lane, waiting = effect.lane, self._lanes.under_way[effect.lane]
+        if self._reporter.is_repeat(waiting):
+            return
+        self._store.acknowledge(waiting, now, interval_s=self._state.interval_s)
         self.failure = None
         if lane == LIVE:
-            self._reporter.acknowledged()
+            self._reporter.acknowledged(waiting, now)
             if self._reporter.composed:
                 update_trial.prove()
 
@@ -376,9 +378,6 @@ class Agent:
         digest = self._store.configs.digest()
         headers = {} if digest is None else {"If-None-Match": '"%s"' % digest}
         self._lanes.request(CONTROL, Request("GET", "/v1/config", b"", headers, effect))
-
-    def _enrol(self, effect: messages.Enrol, _now: clock.Instant) -> None:
-        self._joiner.ask(effect)
 
     def _join(self, effect: messages.Join, _now: clock.Instant) -> None:
         self._urgent |= self._joiner.join(effect)

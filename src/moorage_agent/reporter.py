@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+import sqlite3
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from moorage_agent import clock, configs, facts
 from moorage_agent.applier import Applier
@@ -10,12 +11,32 @@ from moorage_agent.applying_state import State
 from moorage_agent.messages import LIVE
 from moorage_agent.store import Store, Waiting
 
+# Often enough for a device to stay online, and seldom enough that nobody is asked without end by
+# what is urgent. The server knows a report's id for longer than it is repeated.
+REPEAT_EVERY_S = 10.0
+_REPEATED_FOR_S = 24 * 3600.0
+
 
 class Reporter:
     """Composes the reports of one store, and knows what the server has been told."""
 
-    def __init__(self, store: Store, folder: str, applier: Applier, *, boot_id: str) -> None:
-        """``folder`` is the agent's: of the disk that it is on the facts tell."""
+    def __init__(
+        self,
+        store: Store,
+        folder: str,
+        applier: Applier,
+        on_failure: Callable[[Exception], None],
+        *,
+        boot_id: str,
+    ) -> None:
+        """``folder`` is the agent's: of the disk that it is on the facts tell.
+
+        ``on_failure`` is told that the disk takes no report, where that is not raised.
+        """
+        self._on_failure = on_failure
+        # The live report that arrived last, and when; when it was sent once more.
+        self._arrived: Optional[Tuple[Waiting, float]] = None
+        self._repeated_at: Optional[float] = None
         self._store = store
         self._applier = applier
         self._boot_id = boot_id
@@ -54,10 +75,33 @@ class Reporter:
             if not alone:
                 head.update(self._running(state))
         rows = "events" if bare and only is None else only
-        waiting = self._store.compose(lane, head, now, past_before=past_before, only=rows)
+        try:
+            waiting = self._store.compose(lane, head, now, past_before=past_before, only=rows)
+        except sqlite3.OperationalError as error:
+            return self._repeat(lane, now, error)
         if lane == LIVE:
             self.composed, self.left_behind = True, only is not None
         return waiting
+
+    def _repeat(self, lane: str, now: clock.Instant, error: sqlite3.OperationalError) -> Waiting:
+        """Return the live report that arrived last: it is a sign of life that needs no disk.
+
+        To the server it is a repeat, of which it stores nothing. Raises the error where there is
+        none, where its id may be forgotten by now, and more often than a sign of life is due.
+        """
+        steady, arrived = now.steady, self._arrived
+        if lane != LIVE or arrived is None or arrived[0].epoch != self._store.epoch(LIVE):
+            raise error
+        before = arrived[1] if self._repeated_at is None else self._repeated_at
+        if steady - arrived[1] > _REPEATED_FOR_S or steady - before < REPEAT_EVERY_S:
+            raise error
+        self._on_failure(error)
+        self._repeated_at = steady
+        return arrived[0]
+
+    def is_repeat(self, waiting: Waiting) -> bool:
+        """Whether a report had arrived before it was sent this time."""
+        return self._arrived is not None and waiting is self._arrived[0]
 
     def _running(self, state: State) -> Dict[str, Any]:
         told = self._configs.tell()
@@ -68,8 +112,9 @@ class Reporter:
         }
         return {name: part for name, part in parts.items() if part is not None}
 
-    def acknowledged(self) -> None:
+    def acknowledged(self, waiting: Waiting, now: clock.Instant) -> None:
         """Note that the live report under way has arrived."""
+        self._arrived, self._repeated_at = (waiting, now.steady), None
         self._facts.acknowledged()
         self._configs.acknowledged()
 

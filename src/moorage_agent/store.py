@@ -6,12 +6,14 @@ Every method is one transaction, so a power cut at any instant leaves the state 
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
+from contextlib import suppress
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from moorage_agent import bodies, clock
+from moorage_agent import bodies, clock, identity
 from moorage_agent.configs import Configs
-from moorage_agent.database import Database
+from moorage_agent.database import FILE, Database
 from moorage_agent.messages import BACKFILL, LIVE
 from moorage_agent.outbox import Outbox, Row
 from moorage_agent.results import Outcome, Results
@@ -53,25 +55,35 @@ class Store:
         boot_id: str,
         waiting_bytes: int = 64 * 1024 * 1024,
         acknowledged_bytes: int = 16 * 1024 * 1024,
+        file: str = FILE,
     ) -> None:
         """Open or make the file, owner-only. Raises OSError or sqlite3.Error."""
-        self._db = Database(folder)
+        self._db = Database(folder, file)
         self._db.script(_SCHEMA)
         self._outbox = Outbox(self._db, boot_id=boot_id, budget_bytes=waiting_bytes)
         self.results = Results(self._db)
         self.configs = Configs(self._db)
-        self._boot = boot_id
+        self._folder, self._boot = folder, boot_id
         self._acknowledged_bytes = acknowledged_bytes
         self.get = self._db.get
         self.put = self._db.put
         self.transaction = self._db.transaction
+        self.count_dropped = self._outbox.count_dropped
+        self.mend = self._outbox.mend
+        self.has_rows_before = self._outbox.has_before
         with self._db.transaction():
             if self.get("store") is None:
                 self._begin_anew()
 
     def close(self) -> None:
         """Close the file."""
+        with suppress(sqlite3.Error):
+            self.keep_identity()
         self._db.close()
+
+    def keep_identity(self) -> None:
+        """Note beside the file who the device is by now. Raises sqlite3.Error."""
+        identity.keep(self._folder, self.get)
 
     def enrolled(self, *, anew: bool, **values: Optional[str]) -> None:
         """Remember what enrolling gave, all at once.
@@ -93,18 +105,6 @@ class Store:
     def add(self, rows: Iterable[Row]) -> None:
         """Keep rows of (part, moment, content); over the budget the oldest are let go, counted."""
         self._outbox.add(rows)
-
-    def count_dropped(self, counts: Dict[str, int]) -> None:
-        """Have the next report say that so many rows of each part were let go."""
-        self._outbox.count_dropped(counts)
-
-    def mend(self, present: clock.Instant) -> None:
-        """Give this boot's rows the times they have by the present clock."""
-        self._outbox.mend(present)
-
-    def has_rows_before(self, steady: float) -> bool:
-        """Whether rows wait that were kept before a moment of this boot, or in another boot."""
-        return self._outbox.has_before(steady)
 
     # --- reports
 
