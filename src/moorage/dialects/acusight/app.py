@@ -1,12 +1,10 @@
 """The Acusight API as one application, under ``/api`` and ``/api/core`` alike."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from moorage import __version__
 from moorage.dialects.acusight import (
     routes_device,
     routes_owner,
@@ -18,7 +16,7 @@ from moorage.dialects.acusight import (
 from moorage.dialects.acusight.auth import Sessions
 from moorage.dialects.acusight.document import REFUSALS, complete
 from moorage.dialects.acusight.errors import broken, refuse, unknown_path
-from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, refuse_with
+from moorage.dialects.common import BODY_LIMIT, BodyGuard, DialectApi, Services, refuse_with
 
 _ALSO: Final = "/api/core/"
 
@@ -43,13 +41,9 @@ class AcusightApp:
 
 def create_app(services: Services) -> AcusightApp:
     """Build the dialect."""
-    api = FastAPI(
+    api = DialectApi(
         title="Moorage: Acusight API",
-        version=__version__,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+        complete=complete,
         responses=REFUSALS,
     )
     sessions = Sessions(services)
@@ -63,13 +57,4 @@ def create_app(services: Services) -> AcusightApp:
     ):
         api.include_router(router)
     refuse_with(api, refuse, unknown_path=unknown_path, broken=broken)
-
-    def document() -> dict[str, Any]:
-        if api.openapi_schema is None:
-            found = get_openapi(title=api.title, version=api.version, routes=api.routes)
-            api.openapi_schema = complete(found)
-        return api.openapi_schema
-
-    # FastAPI's documented way to a document of one's own.
-    api.openapi = document  # type: ignore[method-assign]
     return AcusightApp(api)

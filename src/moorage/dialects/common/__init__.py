@@ -1,6 +1,7 @@
 """What every dialect needs and none owns: bounded bodies, callers, repeated POSTs, errors."""
 
 from moorage.dialects.common import feed
+from moorage.dialects.common.api import DialectApi
 from moorage.dialects.common.attempts import note_attempt, refusals_noted
 from moorage.dialects.common.body import BODY_LIMIT, BodyGuard, parse_json, read_body
 from moorage.dialects.common.callers import Callers, bearer_of, retired_or
@@ -21,6 +22,7 @@ __all__ = [
     "BodyGuard",
     "Callers",
     "Counters",
+    "DialectApi",
     "Doorstep",
     "EnvironmentAnswer",
     "EnvironmentProxy",

@@ -1,15 +1,20 @@
 """The Flatpeak API as one application."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from moorage import __version__
 from moorage.core.errors import DomainError
-from moorage.dialects.common import BODY_LIMIT, BodyGuard, KeyLimit, Services, refuse_with
+from moorage.dialects.common import (
+    BODY_LIMIT,
+    BodyGuard,
+    DialectApi,
+    KeyLimit,
+    Services,
+    refuse_with,
+)
 from moorage.dialects.flatpeak import auth, routes
 from moorage.dialects.flatpeak.answers import REFUSALS, complete
 from moorage.dialects.flatpeak.asked import Asked, Credential, asking
@@ -78,26 +83,13 @@ class FlatpeakApp:
 
 def create_app(services: Services) -> FlatpeakApp:
     """Build the dialect."""
-    api = FastAPI(
+    api = DialectApi(
         title="Moorage: Flatpeak API",
-        version=__version__,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+        complete=complete,
         responses=REFUSALS,
     )
     tokens = Tokens(services.login_key)
     said = Refusals(services.clock)
     api.include_router(routes.router(auth.Sessions(services.db), tokens))
     refuse_with(api, said.refuse, unknown_path=said.unknown_path, broken=said.broken)
-
-    def document() -> dict[str, Any]:
-        if api.openapi_schema is None:
-            found = get_openapi(title=api.title, version=api.version, routes=api.routes)
-            api.openapi_schema = complete(found)
-        return api.openapi_schema
-
-    # FastAPI's documented way to a document of one's own.
-    api.openapi = document  # type: ignore[method-assign]
     return FlatpeakApp(services, api, tokens, said)

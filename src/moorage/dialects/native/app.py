@@ -1,19 +1,17 @@
 """The native API as one ASGI application: the plain report route, FastAPI for the rest."""
 
 import re
-from typing import Any
 
 from fastapi import Depends, FastAPI, Security
-from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from moorage import __version__
 from moorage.core import keys, streams
 from moorage.dialects.common import (
     BODY_LIMIT,
     BodyGuard,
+    DialectApi,
     KeyLimit,
     Services,
     bearer_of,
@@ -103,28 +101,14 @@ def create_app(services: Services) -> NativeApp:
             raise keys.unauthenticated()
         await limit.hit(text)
 
-    api = FastAPI(
+    api = DialectApi(
         title="Moorage",
-        version=__version__,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+        complete=describe,
         dependencies=[Security(HTTPBearer(auto_error=False)), Depends(key_first)],
         responses=REFUSALS,
     )
     for part in _PARTS:
         api.include_router(part.router(services))
     refuse_with(api, problem, unknown_path=unknown_path, broken=broken)
-
-    def document() -> dict[str, Any]:
-        if api.openapi_schema is None:
-            api.openapi_schema = describe(
-                get_openapi(title=api.title, version=api.version, routes=api.routes)
-            )
-        return api.openapi_schema
-
-    # FastAPI's documented way to a document of one's own.
-    api.openapi = document  # type: ignore[method-assign]
     docs.add(api)
     return NativeApp(api, ReportsRoute(services))

@@ -103,9 +103,7 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
     (report,), parts = msgspec.json.schema_components(
         [Report], ref_template="#/components/schemas/{name}"
     )
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+    schemas = document["components"]["schemas"]
     schemas.update(parts)
     schemas["Problem"] = ProblemOut.model_json_schema()
     schemas["Received"] = _RECEIVED

@@ -3,11 +3,9 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
-from moorage import __version__
-from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services, refuse_with
+from moorage.dialects.common import BODY_LIMIT, BodyGuard, DialectApi, Services, refuse_with
 from moorage.dialects.roboflow import (
     routes_bootstrap,
     routes_devices,
@@ -31,14 +29,10 @@ class DeploymentManager:
 
 def create_app(services: Services) -> DeploymentManager:
     """Build the dialect."""
-    api = FastAPI(
+    api = DialectApi(
         title="Moorage: Deployment Manager API",
-        version=__version__,
-        openapi_url=None,
+        complete=_described,
         responses=REFUSALS,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
     )
     sessions = Sessions(services)
     limits = ReadLimits(services.counters, enabled=services.rate_limits)
@@ -49,24 +43,13 @@ def create_app(services: Services) -> DeploymentManager:
         routes_bootstrap.router(services, sessions),
     ):
         api.include_router(router)
-
-    def document() -> dict[str, Any]:
-        if api.openapi_schema is None:
-            found = get_openapi(title=api.title, version=api.version, routes=api.routes)
-            api.openapi_schema = _described(found)
-        return api.openapi_schema
-
-    # FastAPI's documented way to a document of one's own.
-    api.openapi = document  # type: ignore[method-assign]
     refuse_with(api, refuse, unknown_path=unknown_path, broken=broken)
     return DeploymentManager(api)
 
 
 def _described(document: dict[str, Any]) -> dict[str, Any]:
     """Complete FastAPI's document: keys, the one answer that is plain text, no 422."""
-    components = document.setdefault("components", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        components.get("schemas", {}).pop(name, None)
+    components = document["components"]
     components["securitySchemes"] = {
         "query": {"type": "apiKey", "in": "query", "name": "api_key"},
         "bearer": {"type": "http", "scheme": "bearer"},
