@@ -16,6 +16,7 @@ from moorage.core import provisioning, rollups, streams, telemetry
 from moorage.core.caller import DeviceRef
 from moorage.core.timeline import Window
 from moorage.ingest import Kept, Retention
+from moorage.kit.clock import to_ms
 from moorage.kit.ids import new_row_id
 from moorage.server import rolling
 from moorage.server.clearing import Clearing
@@ -47,9 +48,16 @@ def row(device: DeviceRef, at: datetime, **more):
 
 async def told(tx, device: DeviceRef, samples) -> None:
     """Samples (time, cpu, temperature), each with the rates of a stream that go with them."""
-    empty = dict.fromkeys(telemetry.MEASURES)
     rows = [
-        row(device, at, **empty | {"cpu_percent": cpu, "temperature_c": warm})
+        telemetry.SampleRow(
+            device.device_id,
+            at_ms := to_ms(at),
+            new_row_id(),
+            None,
+            at_ms,
+            cpu_percent=cpu,
+            temperature_c=warm,
+        )
         for at, cpu, warm in samples
     ]
     await telemetry.append(tx, rows)

@@ -10,6 +10,7 @@ from conftest import make_owner
 from moorage.core import events, logs, telemetry
 from moorage.core.timeline import BY_DAY, Window
 from moorage.ingest import Ingest, Kept, Retention
+from moorage.kit.clock import to_ms
 from moorage.kit.ids import new_row_id
 from moorage.server import clearing, rolling
 from moorage.server.clearing import Clearing, Stride
@@ -83,20 +84,10 @@ async def add_days(db, device_ids, clock, days: range, *, rows: int = 12) -> Non
         at = [clock.now() + at_day * DAY + timedelta(minutes=n) for n in range(rows)]
         async with db.write() as tx:
             for device_id in device_ids:
-                base = [
-                    {
-                        "device_id": device_id,
-                        "at": one,
-                        "id": new_row_id(),
-                        "device_at": None,
-                        "received_at": one,
-                    }
-                    for one in at
-                ]
-                empty = dict.fromkeys(telemetry.MEASURES)
-                await telemetry.append(tx, [{**row, **empty} for row in base])
-                text = {"service": "s", "severity": "info", "message": "m" * 200}
-                await logs.append(tx, [{**row, **text} for row in base])
+                base = [(device_id, to_ms(one), new_row_id(), None, to_ms(one)) for one in at]
+                await telemetry.append(tx, [telemetry.SampleRow(*row) for row in base])
+                text = ("s", "info", "m" * 200)
+                await logs.append(tx, [logs.LogRow(*row, *text) for row in base])
 
 
 async def oldest(db, table: str) -> int:

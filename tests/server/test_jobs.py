@@ -11,6 +11,7 @@ from moorage.core.caller import DeviceRef
 from moorage.core.keys import digest
 from moorage.core.timeline import Window
 from moorage.ingest import Retention
+from moorage.kit.clock import to_ms
 from moorage.kit.ids import new_row_id
 from moorage.server import clearing
 from moorage.server.jobs import Jobs
@@ -45,21 +46,15 @@ async def add_rows(db, device: DeviceRef, clock, ages_h: list[float]) -> None:
     at_of = [clock.now() - timedelta(hours=age) for age in ages_h]
 
     def base(at):
-        return {
-            "device_id": device.device_id,
-            "at": at,
-            "id": new_row_id(),
-            "device_at": None,
-            "received_at": at,
-        }
+        return device.device_id, to_ms(at), new_row_id(), None, to_ms(at)
 
     async with db.write() as tx:
-        empty = dict.fromkeys(telemetry.MEASURES)
-        await telemetry.append(tx, [{**base(at), **empty, "cpu_percent": 1.0} for at in at_of])
-        line = {"service": "s", "severity": "info", "message": "m"}
-        await logs.append(tx, [{**base(at), **line} for at in at_of])
+        await telemetry.append(
+            tx, [telemetry.SampleRow(*base(at), cpu_percent=1.0) for at in at_of]
+        )
+        await logs.append(tx, [logs.LogRow(*base(at), "s", "info", "m") for at in at_of])
         text = events.EventText("made.up", "made up")
-        await events.append(tx, [{**events.row_of(device, text, at), **base(at)} for at in at_of])
+        await events.append(tx, [events.row_of(device, text, at) for at in at_of])
 
 
 async def count(db, table: str, where: str = "1 = 1") -> int:

@@ -76,10 +76,10 @@ async def names(db) -> list[str]:
 
 
 async def add(db, at: datetime, device_id: str = "d") -> None:
-    row = {"device_id": device_id, "at": at, "id": new_row_id(), "device_at": None}
-    said = {"service": "s", "severity": "info", "message": "m"}
+    at_ms = to_ms(at)
+    row = logs.LogRow(device_id, at_ms, new_row_id(), None, at_ms, "s", "info", "m")
     async with db.write() as tx:
-        await logs.append(tx, [{**row, "received_at": at, **said}])
+        await logs.append(tx, [row])
 
 
 async def count(db) -> int:

@@ -22,6 +22,7 @@ from moorage.ingest.kept import Kept
 from moorage.ingest.model import CommandOut, Incoming, Received
 from moorage.ingest.room import Room
 from moorage.ingest.rules import Rows, facts_told, result_rows, stream_rows
+from moorage.kit.clock import to_ms
 from moorage.storage import Tx
 
 Outcome: TypeAlias = Received | DomainError
@@ -38,7 +39,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
     admitted = [incoming for incoming in batch if incoming.key_id in standing]
     offers = [_offer(incoming) for incoming in admitted]
     ledger = await reports.open_ledger(tx, offers)
-    rows = Rows()
+    rows = Rows(tx.now)
     judged: dict[int, tuple[reports.Verdict, list[str]]] = {}
     turned_away: dict[int, DomainError] = {}
     stored: list[Incoming] = []
@@ -54,7 +55,7 @@ async def write_batch(tx: Tx, batch: Sequence[Incoming], kept: Kept, room: Room)
         verdict = ledger.judge(offer)
         notes: list[str] = []
         if isinstance(verdict, reports.Store):
-            notes = rows.add(incoming, tx.now, kept.of(incoming.device.workspace_id))
+            notes = rows.add(incoming, kept.of(incoming.device.workspace_id))
             stored.append(incoming)
         judged[id(incoming)] = (verdict, notes)
         if not isinstance(verdict, _REFUSED):
@@ -121,40 +122,34 @@ def _offer(incoming: Incoming) -> reports.Offer:
 async def _record_present(tx: Tx, heard: Sequence[Incoming], stored: Sequence[Incoming]) -> None:
     """Write the present state: heartbeat, facts, applied config. Backfill changes none of it."""
     live = {i.device.device_id: i for i in heard if not i.report.backfill}
+    now_ms = to_ms(tx.now)
     await devices.record_heartbeats(
         tx,
         [
-            {
-                "device_id": device_id,
-                "at": tx.now,
-                "boot_id": incoming.report.boot_id,
-                "uptime_s": _whole(incoming.report.uptime_s),
-                "skew_ms": incoming.skew_ms,
-            }
-            for device_id, incoming in live.items()
+            devices.HeartbeatRow(
+                device_id, now_ms, one.report.boot_id, _whole(one.report.uptime_s), one.skew_ms
+            )
+            for device_id, one in live.items()
         ],
     )
     past = {i.device.device_id for i in heard if i.report.backfill} - live.keys()
     await devices.mark_seen(tx, sorted(past))
-    told = [i for i in stored if i.report.facts is not None and not i.report.backfill]
+    present = [i for i in stored if not i.report.backfill]
+    told = [i for i in present if i.report.facts is not None]
     for incoming in sorted(told, key=lambda i: i.device.device_id):
         await devices.record_facts(tx, incoming.device, facts_told(incoming))
-    await config.record_applied(
-        tx,
-        list(
-            {
-                i.device.device_id: config.AppliedRow(
-                    i.device,
-                    i.report.config.revision,
-                    i.report.config.digest,
-                    i.report.config.state,
-                    i.report.config.error,
-                )
-                for i in stored
-                if i.report.config is not None and not i.report.backfill
-            }.values()
-        ),
-    )
+    applied = {
+        i.device.device_id: config.AppliedRow(
+            i.device,
+            i.report.config.revision,
+            i.report.config.digest,
+            i.report.config.state,
+            i.report.config.error,
+        )
+        for i in present
+        if i.report.config is not None
+    }
+    await config.record_applied(tx, list(applied.values()))
 
 
 async def _record_running(tx: Tx, stored: Sequence[Incoming], kept: Kept, room: Room) -> None:

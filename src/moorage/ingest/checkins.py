@@ -13,6 +13,7 @@ from moorage.core.caller import DeviceRef
 from moorage.core.errors import DomainError
 from moorage.ingest.batch import locked_out
 from moorage.ingest.room import Room
+from moorage.kit.clock import to_ms
 from moorage.kit.ids import new_row_id
 from moorage.storage import Tx
 
@@ -58,20 +59,17 @@ async def write_checkins(tx: Tx, batch: Sequence[Checkin], room: Room) -> list[_
     standing = await keys.standing(tx, list({checkin.key_id for checkin in batch}))
     admitted = [checkin for checkin in batch if checkin.key_id in standing]
     latest = {checkin.device.device_id: checkin for checkin in admitted}
+    now_ms = to_ms(tx.now)
     await devices.record_heartbeats(
         tx,
         [
-            {
-                "device_id": device_id,
-                "at": tx.now,
-                "boot_id": None,
-                "uptime_s": checkin.uptime_s,
-                "skew_ms": None,
-            }
+            devices.HeartbeatRow(device_id, now_ms, uptime_s=checkin.uptime_s)
             for device_id, checkin in latest.items()
         ],
     )
-    samples = [_sample(checkin, tx) for checkin in admitted if checkin.measures and not room.full]
+    samples = [
+        _sample(checkin, now_ms) for checkin in admitted if checkin.measures and not room.full
+    ]
     if samples:
         await telemetry.append(tx, samples)
     for _, checkin in sorted(latest.items()):
@@ -87,15 +85,9 @@ async def write_checkins(tx: Tx, batch: Sequence[Checkin], room: Room) -> list[_
     return [await outcome(checkin) for checkin in batch]
 
 
-def _sample(checkin: Checkin, tx: Tx) -> dict[str, Any]:
-    return {
-        "device_id": checkin.device.device_id,
-        "at": tx.now,
-        "id": new_row_id(),
-        "device_at": None,
-        "received_at": tx.now,
-        **checkin.measures,
-    }
+def _sample(checkin: Checkin, now_ms: int) -> telemetry.SampleRow:
+    device_id = checkin.device.device_id
+    return telemetry.SampleRow(device_id, now_ms, new_row_id(), None, now_ms, **checkin.measures)
 
 
 async def _note_told(tx: Tx, checkin: Checkin) -> None:

@@ -1,7 +1,6 @@
 """A report as it comes in, whatever dialect brought it, and what its sender is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -161,8 +160,7 @@ class Report(Struct):
     dropped: dict[str, _Count] = {}
 
 
-@dataclass(slots=True)
-class Incoming:
+class Incoming(Struct):
     """A report on its way in.
 
     ``digest`` is hex SHA-256 of the decompressed body, ``size_bytes`` that body's length,

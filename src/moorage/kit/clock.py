@@ -5,6 +5,9 @@ from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# What a time is past its millisecond, by microseconds: made here, because to make one takes longer
+# than all the rest of telling the time.
+_PAST = tuple(timedelta(microseconds=one) for one in range(1000))
 _FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND
 _LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND
 
@@ -23,7 +26,7 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present as aware UTC, whole milliseconds."""
         now = datetime.now(UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return now - _PAST[now.microsecond % 1000]
 
 
 def to_ms(at: datetime) -> int:
@@ -38,7 +41,7 @@ def to_ms(at: datetime) -> int:
 
 def from_ms(ms: int) -> datetime:
     """Aware UTC time of epoch milliseconds. Raises OverflowError outside years 1 to 9999."""
-    return EPOCH + timedelta(milliseconds=ms)
+    return EPOCH + ms * _MILLISECOND
 
 
 def rfc3339(at: datetime) -> str:

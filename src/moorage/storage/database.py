@@ -24,7 +24,7 @@ from moorage.kit.clock import Clock, SystemClock
 from moorage.storage.announcements import Announcements, write_down
 from moorage.storage.dialect import Engine, PostgreSQL, SQLite
 from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
-from moorage.storage.prepared import Prepared
+from moorage.storage.prepared import Prepared, Values
 from moorage.storage.vault import Vault
 
 T = TypeVar("T")
@@ -84,6 +84,14 @@ class Tx(Protocol):
 
     async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a prepared statement once for each row."""
+        ...
+
+    async def plain_rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Any]:
+        """Run a prepared statement; its rows as the driver gives them, times in milliseconds."""
+        ...
+
+    async def run_rows(self, statement: Prepared, rows: Sequence[Values]) -> None:
+        """Run a prepared statement once for each row, given in the order it declares."""
         ...
 
     def append(self, statement: Prepared, row: Mapping[str, Any]) -> None:
@@ -237,6 +245,22 @@ class _SQLiteTx(_TxBase):
 
         def execute() -> None:
             self._driver.executemany(on.sql, [on.values(row) for row in rows])
+
+        await self._call(execute)
+
+    async def plain_rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Any]:
+        on = statement.on(self.engine)
+
+        def fetch() -> Sequence[Any]:
+            return self._driver.execute(on.sql, on.values(params)).fetchall()
+
+        return await self._call(fetch)
+
+    async def run_rows(self, statement: Prepared, rows: Sequence[Values]) -> None:
+        on = statement.on(self.engine)
+
+        def execute() -> None:
+            self._driver.executemany(on.sql, on.arranged(rows))
 
         await self._call(execute)
 
@@ -452,6 +476,16 @@ class _PostgresTx(_TxBase):
         on = statement.on(self.engine)
         with _translated(self.engine):
             await self._connection.exec_driver_sql(on.sql, [on.values(row) for row in rows])
+
+    async def plain_rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Any]:
+        on = statement.on(self.engine)
+        with _translated(self.engine):
+            return (await self._connection.exec_driver_sql(on.sql, on.values(params))).all()
+
+    async def run_rows(self, statement: Prepared, rows: Sequence[Values]) -> None:
+        on = statement.on(self.engine)
+        with _translated(self.engine):
+            await self._connection.exec_driver_sql(on.sql, list(on.arranged(rows)))
 
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         with _translated(self.engine):

@@ -3,11 +3,11 @@
 Nowhere else in the code is the engine asked for its name.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -23,6 +23,7 @@ from moorage.storage.errors import (
 )
 from moorage.storage.schema import metadata
 
+_json = msgspec.json.Encoder().encode
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 
 
@@ -79,15 +80,19 @@ class SQLite:
     def listed(self, *names: str) -> sa.TableValuedAlias:
         """Unpack one JSON array with ``json_each``."""
         source = sa.func.json_each(sa.bindparam("listed", type_=sa.Text)).table_valued("value")
-        columns = [
-            sa.func.json_extract(source.c.value, f"$[{at}]", type_=sa.Text).label(name)
-            for at, name in enumerate(names)
-        ]
+        if len(names) == 1:
+            columns = [sa.type_coerce(source.c.value, sa.Text).label(names[0])]
+        else:
+            columns = [
+                sa.func.json_extract(source.c.value, f"$[{at}]", type_=sa.Text).label(name)
+                for at, name in enumerate(names)
+            ]
         return sa.select(*columns).subquery("listed")  # type: ignore[return-value]
 
     def listed_value(self, rows: Sequence[tuple[str, ...]]) -> dict[str, Any]:
-        """One JSON array of arrays."""
-        return {"listed": json.dumps(rows)}
+        """One JSON array of texts, or of arrays."""
+        alone = rows and len(rows[0]) == 1
+        return {"listed": _json([text for (text,) in rows] if alone else rows).decode()}
 
     def translate(self, error: DBAPIError) -> StorageError:
         """Read SQLite's message; its error codes are too coarse to name the constraint."""

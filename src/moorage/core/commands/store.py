@@ -92,8 +92,8 @@ async def find_open(tx: Tx, device_ids: Sequence[str]) -> dict[str, list[str]]:
     """Ids of commands not yet finished, by device, oldest first."""
     listed = tx.engine.listed_value([(device_id,) for device_id in device_ids])
     found: dict[str, list[str]] = {}
-    for row in await tx.rows_of(_HAVE_OPEN, listed):
-        found.setdefault(row.device_id, []).append(row.id)
+    for device_id, command_id in await tx.plain_rows_of(_HAVE_OPEN, listed):
+        found.setdefault(device_id, []).append(command_id)
     return found
 
 

@@ -155,7 +155,7 @@ _CURRENT_REVISIONS = Prepared(
 async def current_revisions(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
     """Desired revision by device."""
     listed = tx.engine.listed_value([(device_id,) for device_id in device_ids])
-    return {row.device_id: row.revision for row in await tx.rows_of(_CURRENT_REVISIONS, listed)}
+    return dict(await tx.plain_rows_of(_CURRENT_REVISIONS, listed))
 
 
 async def record_applied(tx: Tx, rows: Sequence[AppliedRow]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from moorage.core.caller import DeviceRef
 from moorage.kit.spans import spelled
@@ -157,5 +157,11 @@ class Filter:
     approval: Approval | None = None
 
 
-# A heartbeat as the store takes it: device_id, at, boot_id, uptime_s, skew_ms.
-HeartbeatRow: TypeAlias = Mapping[str, Any]
+class HeartbeatRow(NamedTuple):
+    """A heartbeat as the store takes it, ``at`` in milliseconds. None leaves what is known."""
+
+    device_id: str
+    at: int
+    boot_id: str | None = None
+    uptime_s: int | None = None
+    skew_ms: int | None = None

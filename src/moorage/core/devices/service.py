@@ -1,6 +1,7 @@
 """Making, reading, changing and ending records; heartbeats and facts."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from moorage.core import audit, events
@@ -17,6 +18,7 @@ from moorage.core.devices.model import (
 )
 from moorage.core.errors import DomainError, Kind, invalid, not_found
 from moorage.kit import ids
+from moorage.kit.clock import to_ms
 from moorage.kit.pages import Page
 from moorage.kit.unset import UNSET
 from moorage.storage import Tx, UniqueViolation
@@ -125,14 +127,7 @@ async def is_foreign(tx: Tx, caller: Caller, device_id: str) -> bool:
 
 async def note_heartbeat(tx: Tx, device: DeviceRef, told: Mapping[str, Any]) -> None:
     """Note a sign of life that is no report, with what it told of the device."""
-    row = {
-        "device_id": device.device_id,
-        "at": tx.now,
-        "boot_id": None,
-        "uptime_s": None,
-        "skew_ms": None,
-    }
-    await store.record_heartbeats(tx, [row])
+    await store.record_heartbeats(tx, [HeartbeatRow(device.device_id, to_ms(tx.now))])
     if told:
         await record_facts(tx, device, told)
 
@@ -277,7 +272,7 @@ def _taken(error: UniqueViolation) -> DomainError:
 async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
     """Note that devices reported. Ingest calls this with one row a device."""
     if rows:
-        await store.record_heartbeats(tx, sorted(rows, key=lambda row: str(row["device_id"])))
+        await store.record_heartbeats(tx, sorted(rows, key=attrgetter("device_id")))
 
 
 async def mark_seen(tx: Tx, device_ids: Sequence[str]) -> None:

@@ -163,23 +163,14 @@ _RECORD_HEARTBEATS = Prepared(
                 sa.bindparam("_skew_ms", type_=sa.BigInteger), presence.c.skew_ms
             ),
         )
-    )
+    ),
+    order=[f"_{name}" for name in HeartbeatRow._fields],
 )
 
 
 async def record_heartbeats(tx: Tx, rows: Sequence[HeartbeatRow]) -> None:
     """Note contacts; rows come in the order of device ids, so that two writers cannot deadlock."""
-    named = [
-        {
-            "_device_id": row["device_id"],
-            "_at": row["at"],
-            "_boot_id": row["boot_id"],
-            "_uptime_s": row["uptime_s"],
-            "_skew_ms": row["skew_ms"],
-        }
-        for row in rows
-    ]
-    await tx.run_many(_RECORD_HEARTBEATS, named)
+    await tx.run_rows(_RECORD_HEARTBEATS, rows)
 
 
 async def mark_seen(tx: Tx, device_ids: Sequence[str]) -> None:
@@ -209,7 +200,7 @@ _INTERVALS = Prepared(
 async def intervals(tx: Tx, device_ids: Sequence[str]) -> dict[str, int]:
     """Report intervals by device, in seconds."""
     listed = tx.engine.listed_value([(device_id,) for device_id in device_ids])
-    return {row.device_id: row.interval_s for row in await tx.rows_of(_INTERVALS, listed)}
+    return dict(await tx.plain_rows_of(_INTERVALS, listed))
 
 
 async def facts_of(tx: Tx, device_id: str) -> Mapping[str, Any]:

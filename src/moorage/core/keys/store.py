@@ -195,4 +195,4 @@ _STANDING = Prepared(
 async def standing(tx: Tx, key_ids: Sequence[str]) -> set[str]:
     """Those of the keys that are there and not revoked."""
     listed = tx.engine.listed_value([(key_id,) for key_id in key_ids])
-    return {row.id for row in await tx.rows_of(_STANDING, listed)}
+    return {key_id for (key_id,) in await tx.plain_rows_of(_STANDING, listed)}

@@ -1,10 +1,9 @@
 """What a log line is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import NamedTuple
 
 
 class Severity(StrEnum):
@@ -17,8 +16,17 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-# A row as the store takes it; its keys are the columns of the table.
-LogRow: TypeAlias = Mapping[str, Any]
+class LogRow(NamedTuple):
+    """A row as the store takes it: the columns in their order, times in epoch milliseconds."""
+
+    device_id: str
+    at: int
+    id: int
+    device_at: int | None
+    received_at: int
+    service: str
+    severity: str
+    message: str
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ _lines = timeline.timeline_table(
 )
 
 
-_APPEND = Prepared(lambda _: sa.insert(_lines))
+_APPEND = Prepared(lambda _: sa.insert(_lines), order=LogRow._fields)
 
 
 async def append(tx: Tx, rows: Sequence[LogRow]) -> None:
     """Append."""
-    await tx.run_many(_APPEND, rows)
+    await tx.run_rows(_APPEND, rows)
 
 
 async def list_lines(  # noqa: PLR0913 - a query's parts

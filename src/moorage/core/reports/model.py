@@ -52,14 +52,14 @@ class EpochState(Struct, frozen=True):
     """How far an epoch has come; ``sequence`` 0 is its beginning.
 
     ``backfill``: it holds history. ``current``: it is the device's present live one.
-    ``checkpoint_at``: when its chain was last kept for long.
+    ``checkpoint_ms``: when its chain was last kept for long, None for never.
     """
 
     sequence: int
     chain: str
     current: bool
     backfill: bool
-    checkpoint_at: datetime | None
+    checkpoint_ms: int | None
 
 
 class Store(Struct, frozen=True):

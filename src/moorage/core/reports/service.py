@@ -21,12 +21,13 @@ from moorage.core.reports.model import (
     Store,
     Verdict,
 )
+from moorage.kit.clock import to_ms
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Tx
 
 KEPT = timedelta(hours=48)
 EPOCHS_KEPT = timedelta(days=90)
-_CHECKPOINT_EVERY = timedelta(hours=1)
+_CHECKPOINT_EVERY_MS = 3_600_000
 _TELL_FORKS_EVERY = timedelta(minutes=10)
 
 _EpochKey: TypeAlias = tuple[str, str]
@@ -40,9 +41,11 @@ class Ledger:
     _links: dict[tuple[str, str], Link]
     _epochs: dict[_EpochKey, EpochState]
     _begun: list[_EpochKey]
+    _now_ms: int
     _moved: dict[_EpochKey, EpochState] = field(default_factory=dict)
     _took_over: dict[str, str] = field(default_factory=dict)
-    _added: list[dict[str, Any]] = field(default_factory=list)
+    _checkpoints: set[_EpochKey] = field(default_factory=set)
+    _added: list[tuple[Any, ...]] = field(default_factory=list)
     _forked: dict[str, tuple[Offer, Fork]] = field(default_factory=dict)
     _alternated: dict[str, Offer] = field(default_factory=dict)
 
@@ -78,18 +81,9 @@ class Ledger:
         self._links[device_id, row_id] = Link(
             offer.epoch, offer.sequence, offer.digest, verdict.chain
         )
-        self._added.append(
-            {
-                "device_id": device_id,
-                "report_id": row_id,
-                "epoch": offer.epoch,
-                "sequence": offer.sequence,
-                "digest": offer.digest,
-                "chain": verdict.chain,
-                "ordered": offer.previous is not None,
-                "received_at": self._tx.now,
-            }
-        )
+        ordered = offer.previous is not None
+        place = (offer.epoch, offer.sequence, offer.digest, verdict.chain)
+        self._added.append((device_id, row_id, *place, ordered, self._now_ms))
 
     def _move(self, offer: Offer, state: EpochState, verdict: Store | Advance) -> None:
         key = (offer.device.device_id, offer.epoch)
@@ -104,18 +98,12 @@ class Ledger:
             for other, was in self._epochs.items():
                 if other[0] == key[0] and was.current:
                     self._set(other, structs.replace(was, current=False))
-        now = self._tx.now
-        due = state.checkpoint_at is None or now - state.checkpoint_at >= _CHECKPOINT_EVERY
-        self._set(
-            key,
-            EpochState(
-                sequence=max(state.sequence, verdict.sequence),
-                chain=verdict.chain,
-                current=live,
-                backfill=state.backfill,
-                checkpoint_at=now if due else state.checkpoint_at,
-            ),
-        )
+        kept, now = state.checkpoint_ms, self._now_ms
+        if kept is None or now - kept >= _CHECKPOINT_EVERY_MS:
+            self._checkpoints.add(key)
+            kept = now
+        reached = max(state.sequence, verdict.sequence)
+        self._set(key, EpochState(reached, verdict.chain, live, state.backfill, kept))
 
     def _set(self, key: _EpochKey, state: EpochState) -> None:
         self._epochs[key] = self._moved[key] = state
@@ -128,22 +116,22 @@ class Ledger:
         for device_id, epoch in sorted(self._took_over.items()):
             await store.clear_current(tx, device_id, but=epoch)
         if self._moved:
-            await store.save_epochs(
-                tx, [_row(key, s, tx) for key, s in sorted(self._moved.items())]
+            await store.save_epochs(tx, self._moved)
+        if self._checkpoints:
+            due = [(key, self._moved[key]) for key in self._checkpoints]
+            await store.insert_checkpoints(
+                tx,
+                [
+                    {
+                        "device_id": device_id,
+                        "epoch": epoch,
+                        "sequence": state.sequence,
+                        "chain": state.chain,
+                        "at": tx.now,
+                    }
+                    for (device_id, epoch), state in due
+                ],
             )
-        checkpoints = [
-            {
-                "device_id": k[0],
-                "epoch": k[1],
-                "sequence": s.sequence,
-                "chain": s.chain,
-                "at": tx.now,
-            }
-            for k, s in self._moved.items()
-            if s.checkpoint_at == tx.now
-        ]
-        if checkpoints:
-            await store.insert_checkpoints(tx, checkpoints)
         unused = [key for key in self._begun if key not in self._moved]
         if unused:
             await store.delete_unused_epochs(tx, unused)
@@ -190,14 +178,14 @@ async def open_ledger(tx: Tx, offers: Sequence[Offer]) -> Ledger:
     )
     elsewhere = [
         offer
-        for offer in offers
+        for offer in (offers if links else ())
         if (link := links.get((offer.device.device_id, rules.ledger_id(offer))))
         and link.epoch != offer.epoch
     ]
     if elsewhere:
         further = [(offer.device.device_id, rules.link_id(offer)) for offer in elsewhere]
         links.update(await store.find_links(tx, further))
-    return Ledger(tx, links, epochs, new)
+    return Ledger(tx, links, epochs, new, to_ms(tx.now))
 
 
 def _beginning(offer: Offer, tx: Tx) -> dict[str, Any]:
@@ -214,18 +202,6 @@ def _beginning(offer: Offer, tx: Tx) -> dict[str, Any]:
         "continues_sequence": sequence,
         "began_at": tx.now,
         "last_at": tx.now,
-    }
-
-
-def _row(key: _EpochKey, state: EpochState, tx: Tx) -> dict[str, Any]:
-    return {
-        "_device_id": key[0],
-        "_epoch": key[1],
-        "_sequence": state.sequence,
-        "_chain": state.chain,
-        "_current": state.current,
-        "_last_at": tx.now,
-        "_checkpoint_at": state.checkpoint_at,
     }
 
 

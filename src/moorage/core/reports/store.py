@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from moorage.core.caller import DeviceRef
 from moorage.core.reports.model import Checkpoint, Epoch, EpochState, Link, Record
+from moorage.kit.clock import to_ms
 from moorage.storage import Engine, Millis, Prepared, Row, Tx, table
 
 # One row for each report a device ever had acknowledged, kept 48 hours. Never partitioned by time:
@@ -84,10 +85,8 @@ _FIND_LINKS = Prepared(
 
 async def find_links(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Link]:
     """Rows by (device, report id)."""
-    return {
-        (row.device_id, row.report_id): Link(row.epoch, row.sequence, row.digest, row.chain)
-        for row in await tx.rows_of(_FIND_LINKS, tx.engine.listed_value(keys))
-    }
+    found = await tx.plain_rows_of(_FIND_LINKS, tx.engine.listed_value(keys))
+    return {(device_id, report_id): Link(*of_it) for device_id, report_id, *of_it in found}
 
 
 _LOCK_EPOCHS = Prepared(
@@ -95,10 +94,7 @@ _LOCK_EPOCHS = Prepared(
         sa.select(
             _epochs.c.device_id,
             _epochs.c.epoch,
-            _epochs.c.sequence,
-            _epochs.c.chain,
-            _epochs.c.current,
-            _epochs.c.backfill,
+            *(_epochs.c[name] for name in ("sequence", "chain", "current", "backfill")),
             _epochs.c.checkpoint_at,
         )
         .join(*_listed(engine, _epochs, "epoch"))
@@ -110,15 +106,10 @@ _LOCK_EPOCHS = Prepared(
 
 async def lock_epochs(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], EpochState]:
     """States by (device, epoch), locked in key order so that two servers cannot deadlock."""
+    found = await tx.plain_rows_of(_LOCK_EPOCHS, tx.engine.listed_value(keys))
     return {
-        (row.device_id, row.epoch): EpochState(
-            sequence=row.sequence,
-            chain=row.chain,
-            current=row.current,
-            backfill=row.backfill,
-            checkpoint_at=row.checkpoint_at,
-        )
-        for row in await tx.rows_of(_LOCK_EPOCHS, tx.engine.listed_value(keys))
+        (device_id, epoch): EpochState(sequence, chain, bool(current), bool(backfill), kept)
+        for device_id, epoch, sequence, chain, current, backfill, kept in found
     }
 
 
@@ -141,13 +132,21 @@ _SAVE_EPOCHS = Prepared(
             last_at=sa.bindparam("_last_at"),
             checkpoint_at=sa.bindparam("_checkpoint_at"),
         )
-    )
+    ),
+    order=("_device_id", "_epoch", "_sequence", "_chain", "_current", "_checkpoint_at", "_last_at"),
 )
 
 
-async def save_epochs(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write states that moved; rows hold _device_id, _epoch and what changed."""
-    await tx.run_many(_SAVE_EPOCHS, rows)
+async def save_epochs(tx: Tx, moved: Mapping[tuple[str, str], EpochState]) -> None:
+    """Write states that moved, by (device, epoch)."""
+    now = to_ms(tx.now)
+    await tx.run_rows(
+        _SAVE_EPOCHS,
+        [
+            (*key, state.sequence, state.chain, state.current, state.checkpoint_ms, now)
+            for key, state in sorted(moved.items())
+        ],
+    )
 
 
 async def clear_current(tx: Tx, device_id: str, *, but: str) -> None:
@@ -159,12 +158,14 @@ async def clear_current(tx: Tx, device_id: str, *, but: str) -> None:
     )
 
 
-_INSERT_LINKS = Prepared(lambda _: sa.insert(_ledger))
+_INSERT_LINKS = Prepared(
+    lambda _: sa.insert(_ledger), order=[column.name for column in _ledger.columns]
+)
 
 
-async def insert_links(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append to the ledger."""
-    await tx.run_many(_INSERT_LINKS, rows)
+async def insert_links(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Append to the ledger; rows hold its columns in their order, times in milliseconds."""
+    await tx.run_rows(_INSERT_LINKS, rows)
 
 
 async def insert_checkpoints(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,22 +1,23 @@
 """The order in which hours are closed, walked and, where late samples came, done again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from moorage.core.rollups import store
 from moorage.core.rollups.model import HOUR, Span, Walk
 from moorage.core.rollups.rules import GRACE, LONGEST_WALK, hour_of
+from moorage.kit.clock import from_ms, to_ms
 from moorage.storage import Tx
 
 
-async def note_late(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+async def note_late(tx: Tx, samples: Sequence[tuple[str, int]]) -> None:
     """Mark the hours of samples that come after their hour was closed.
 
-    Whoever appends samples calls this in the same transaction, before it appends.
+    ``samples`` are (device id, time in milliseconds). Whoever appends samples calls this in the
+    same transaction, before it appends.
     """
-    closed = await store.share_closed(tx)
-    late = {(row["device_id"], hour_of(row["at"])) for row in rows if row["at"] < closed}
+    closed = to_ms(await store.share_closed(tx))
+    late = {(device_id, hour_of(from_ms(at))) for device_id, at in samples if at < closed}
     if late:
         await store.mark(tx, sorted(late))
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from moorage.core import rollups, timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.streams.model import StreamRow
+from moorage.kit.clock import to_ms
 from moorage.storage import Millis, Prepared, Row, Tx, table
 
 _states = table(
@@ -86,7 +87,7 @@ _APPEND = Prepared(lambda _: sa.insert(_rates))
 
 async def append_rates(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append rates."""
-    await rollups.note_late(tx, rows)
+    await rollups.note_late(tx, [(row["device_id"], to_ms(row["at"])) for row in rows])
     await tx.run_many(_APPEND, rows)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import NamedTuple
 
 # Percentages 0 to 100, degrees Celsius, bytes per second; each may be unknown (None).
 MEASURES = (
@@ -17,8 +17,22 @@ MEASURES = (
 )
 PEAKS = ("cpu_percent", "memory_percent", "disk_percent", "gpu_percent")
 
-# A row as the store takes it: device_id, at, id, device_at, received_at and the measures.
-SampleRow: TypeAlias = Mapping[str, Any]
+
+class SampleRow(NamedTuple):
+    """A row as the store takes it: the columns in their order, times in epoch milliseconds."""
+
+    device_id: str
+    at: int
+    id: int
+    device_at: int | None
+    received_at: int
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    disk_percent: float | None = None
+    gpu_percent: float | None = None
+    temperature_c: float | None = None
+    network_upload_bytes_per_sec: float | None = None
+    network_download_bytes_per_sec: float | None = None
 
 
 @dataclass(frozen=True)

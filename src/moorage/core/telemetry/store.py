@@ -21,13 +21,13 @@ def _sample(row: Row) -> Sample:
     return Sample(row.at, row.received_at, {name: getattr(row, name) for name in MEASURES})
 
 
-_APPEND = Prepared(lambda _: sa.insert(_samples))
+_APPEND = Prepared(lambda _: sa.insert(_samples), order=SampleRow._fields)
 
 
 async def append(tx: Tx, rows: Sequence[SampleRow]) -> None:
     """Append."""
-    await rollups.note_late(tx, rows)
-    await tx.run_many(_APPEND, rows)
+    await rollups.note_late(tx, [row[:2] for row in rows])
+    await tx.run_rows(_APPEND, rows)
 
 
 async def list_samples(
