@@ -50,3 +50,22 @@ async def test_a_turn_whose_transaction_failed_is_still_to_be_had(db):
     with pytest.raises(ZeroDivisionError):
         await failing()
     assert await claim(db)
+
+
+@on_sqlite
+async def test_a_clock_set_back_costs_no_more_than_a_turn(db, clock):
+    clock.advance(hours=2)
+    assert await claim(db)
+    clock.advance(hours=-2)
+    assert await claim(db), "it would be three hours until the turn that was set"
+    assert not await claim(db)
+    clock.advance(minutes=60)
+    assert await claim(db)
+
+
+@on_sqlite
+async def test_servers_whose_clocks_differ_a_little_do_not_share_a_turn(db, clock):
+    clock.advance(seconds=50)
+    assert await claim(db)
+    clock.advance(seconds=-50)
+    assert not await claim(db)

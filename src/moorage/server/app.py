@@ -1,7 +1,7 @@
 """Wiring: one place that knows every part."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -122,9 +122,15 @@ class App:
                 told = [environments.warning if environments else None, counters.warning]
                 return [one for one in told if one]
 
+            async def ready() -> str | None:
+                missing = await _missing(db)
+                if missing is None and not jobs.takes_writes:
+                    return "the database takes no writes: the log says why"
+                return missing
+
             registry = _registry(ingest, self._worker)
             watch.add_to(registry, jobs.cleared)
-            self._front = self._wire(services, warnings, registry)
+            self._front = self._wire(services, ready, warnings, registry)
             ending = asyncio.create_task(self._end_waits(db), name="end-waits")
             virtual = VirtualFleet(db, self._front)
             await jobs.prepare()
@@ -152,13 +158,11 @@ class App:
     def _wire(
         self,
         services: Services,
+        ready: Callable[[], Awaitable[str | None]],
         warnings: Callable[[], list[str]],
         registry: CollectorRegistry,
     ) -> FrontDoor:
         self.native = native.create_app(services)
-
-        async def ready() -> str | None:
-            return await _missing(services.db)
 
         self.roboflow = roboflow.create_app(services)
         self.flatpeak = flatpeak.create_app(services)

@@ -43,6 +43,7 @@ class Jobs:
         self.cleared = self._clearing.cleared
         self._rolling = Rolling(db)
         self._tasks: list[asyncio.Task[None]] = []
+        self.takes_writes = True
 
     def start(self) -> None:
         """Begin; what ``prepare`` and opening did already is due a period later."""
@@ -82,8 +83,13 @@ class Jobs:
             await asyncio.sleep(every_s)
 
     async def _mark_alive(self) -> None:
-        async with self._db.write() as tx:
-            await alive.mark(tx)
+        try:
+            async with self._db.write() as tx:
+                await alive.mark(tx)
+        except StorageError:
+            self.takes_writes = False
+            raise
+        self.takes_writes = True
 
     async def _expire_commands(self) -> None:
         async with self._db.write() as tx:

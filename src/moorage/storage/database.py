@@ -5,6 +5,7 @@ in docs/decisions/0001-storage.md).
 """
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -322,15 +323,17 @@ class SQLiteDatabase:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
         """BEGIN IMMEDIATE … COMMIT on the one writing connection."""
+        # From when it was asked for: who waited for others that were refused is refused at once.
+        patient_until = asyncio.get_running_loop().time() + self._lock_wait_s
         async with self._write_lock:
-            connection = await self._begin()
+            connection = await self._begin(patient_until)
             tx = _SQLiteTx(self, connection, self._clock.now(), offload=None)
             try:
                 yield tx
                 await tx.flush()
                 given_up = await self._commit(connection)
-            except BaseException:
-                connection.rollback()
+            except BaseException as error:
+                self._take_back(connection, error)
                 raise
         for callback in tx.callbacks:
             callback()
@@ -342,15 +345,22 @@ class SQLiteDatabase:
         """BEGIN (a snapshot) … ROLLBACK on a reading connection."""
         async with self._reader_slots:
             connection = self._idle_readers.pop() if self._idle_readers else self._connect()
+            sound = True
             try:
                 connection.exec_driver_sql("BEGIN")
                 now = self._clock.now()
                 yield _SQLiteTx(self, connection, now, offload=self._read_threads)
+            except StorageUnavailable:
+                sound = False
+                raise
             except DBAPIError as error:
+                sound = False
                 raise self.engine.translate(error) from None
             finally:
-                connection.rollback()
-                self._idle_readers.append(connection)
+                if _rolled_back(connection) and sound:
+                    self._idle_readers.append(connection)
+                else:
+                    _give_up(connection)
 
     def snapshot(self) -> AbstractAsyncContextManager[Tx]:
         """Read: each transaction of SQLite sees one moment."""
@@ -373,22 +383,28 @@ class SQLiteDatabase:
         except DBAPIError as error:
             raise self.engine.translate(error) from None
 
-    async def _begin(self) -> sa.Connection:
-        if self._writer is None:
-            self._writer = self._connect()
-        deadline = asyncio.get_running_loop().time() + self._lock_wait_s
+    async def _begin(self, patient_until: float) -> sa.Connection:
         while True:
+            if self._writer is None:
+                self._writer = self._connect()
+            writer = self._writer
             try:
-                self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+                writer.exec_driver_sql("BEGIN IMMEDIATE")
             except DBAPIError as error:
-                self._writer.rollback()
                 problem = self.engine.translate(error)
-                late = asyncio.get_running_loop().time() > deadline
+                self._take_back(writer, problem)
+                late = asyncio.get_running_loop().time() > patient_until
                 if late or not isinstance(problem, StorageBusy):
                     raise problem from None
                 await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spread, no secret
             else:
-                return self._writer
+                return writer
+
+    def _take_back(self, writer: sa.Connection, error: BaseException) -> None:
+        """Roll back; after an error of the file, nothing the connection remembers is relied on."""
+        if not _rolled_back(writer) or isinstance(error, StorageUnavailable):
+            self._writer = None
+            _give_up(writer)
 
     async def _commit(self, connection: sa.Connection) -> asyncio.CancelledError | None:
         done = asyncio.get_running_loop().run_in_executor(self._commit_thread, connection.commit)
@@ -398,6 +414,19 @@ class SQLiteDatabase:
         except DBAPIError as error:
             raise self.engine.translate(error) from None
         return given_up
+
+
+def _rolled_back(connection: sa.Connection) -> bool:
+    try:
+        connection.rollback()
+    except DBAPIError:
+        return False
+    return True
+
+
+def _give_up(connection: sa.Connection) -> None:
+    with contextlib.suppress(DBAPIError):
+        connection.close()
 
 
 async def _settled(done: asyncio.Future[Any]) -> asyncio.CancelledError | None:

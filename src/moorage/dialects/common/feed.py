@@ -20,7 +20,7 @@ from moorage.core.events import Event
 from moorage.core.logs import LogLine
 from moorage.kit.clock import EPOCH, rfc3339
 from moorage.kit.ids import row_id_at
-from moorage.storage import Tx
+from moorage.storage import StorageError, Tx
 
 _LOOK_EVERY_S = 1.0
 # What happens all the time is looked at no more often than this.
@@ -201,8 +201,9 @@ class Feed:
             try:
                 async with self._opening() as (tx, caller):
                     found = await self._look(tx, caller)
-            except DomainError:
-                # Who followed may no longer, or the device is gone: coming back is told so.
+            except (DomainError, StorageError):
+                # Who followed may no longer, or the device or the database is gone: coming back
+                # is told so.
                 return
             for message in found:
                 yield message
