@@ -8,10 +8,10 @@ from starlette.requests import Request
 
 from moorage.core import audit, devices, reports
 from moorage.dialects.common import Services
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import PageOut
 from moorage.dialects.native.wire_setup import AuditEntryOut, EpochOut, LedgerOut, RecordOut
 
-_Limit = Annotated[int, Query(ge=1, le=500)]
 _Word = Annotated[str | None, Query(max_length=256)]
 
 
@@ -28,7 +28,7 @@ def router(services: Services) -> APIRouter:
         entity_id: _Word = None,
         start_time: AwareDatetime | None = None,
         end_time: AwareDatetime | None = None,
-        limit: _Limit = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[AuditEntryOut]:
         """List changes in the workspace, newest first."""
@@ -49,7 +49,7 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/v1/devices/{device_id}/reports")
     async def list_reports(
-        request: Request, device_id: str, limit: _Limit = 50, cursor: str | None = None
+        request: Request, device_id: str, limit: Limit = 50, cursor: str | None = None
     ) -> LedgerOut:
         """List what the ledger has of a device's reports: enough to recompute the chain."""
         async with callers.reading(request) as (tx, caller):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Response
 from starlette.requests import Request
 
 from moorage.core import commands, config, devices
@@ -12,6 +12,7 @@ from moorage.core.config import ConfigView
 from moorage.dialects.common import Services
 from moorage.dialects.common.etags import etag, if_match, not_modified
 from moorage.dialects.native.idempotency import answered_once
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import ConfigOut, DeviceConfigOut, PageOut
 from moorage.dialects.native.wire_running import (
     CommandOut,
@@ -109,7 +110,7 @@ def router(services: Services) -> APIRouter:
     async def list_revisions(
         request: Request,
         device_id: str,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[RevisionEntryOut]:
         """List revisions, newest first."""

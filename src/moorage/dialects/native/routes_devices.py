@@ -11,6 +11,7 @@ from moorage.core.caller import Scope
 from moorage.core.devices import Changes, Filter, Sort, Status
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import (
     DeviceIn,
     DeviceMadeOut,
@@ -45,7 +46,7 @@ def router(services: Services) -> APIRouter:
         wanted: Annotated[Filter, Depends(_filter)],
         sort: Sort = Sort.CREATED_AT_DOWN,
         include: Annotated[Literal["counts"] | None, Query()] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
         live_mode: bool | None = None,  # noqa: FBT001 - a query parameter
     ) -> DevicesOut:

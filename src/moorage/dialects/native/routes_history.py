@@ -10,10 +10,10 @@ from starlette.requests import Request
 from moorage.core import devices, events, logs, telemetry
 from moorage.core.timeline import Window
 from moorage.dialects.common import Services
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import BucketOut, EventOut, LogLineOut, PageOut, SampleOut
 
 _DEFAULT_SPAN = timedelta(hours=1)
-_Limit = Annotated[int, Query(ge=1, le=500)]
 _Comma = Annotated[str | None, Query(max_length=1024, description="comma-separated")]
 
 
@@ -39,7 +39,7 @@ def router(services: Services) -> APIRouter:
         window: Annotated[Window, Depends(_window)],
         service: _Comma = None,
         severity: _Comma = None,
-        limit: _Limit = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[LogLineOut]:
         """List log lines, newest first."""
@@ -67,7 +67,7 @@ def router(services: Services) -> APIRouter:
         event: Annotated[str | None, Query(max_length=128)] = None,
         entity_type: Annotated[str | None, Query(max_length=128)] = None,
         entity_id: Annotated[str | None, Query(max_length=128)] = None,
-        limit: _Limit = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[EventOut]:
         """List events, newest first."""
@@ -92,7 +92,7 @@ def router(services: Services) -> APIRouter:
         device_id: str,
         window: Annotated[Window, Depends(_window)],
         bucket_s: Annotated[int | None, Query(ge=1, le=86_400)] = None,
-        limit: _Limit = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[SampleOut] | PageOut[BucketOut]:
         """List samples, newest first; with ``bucket_s`` means over buckets, oldest first.

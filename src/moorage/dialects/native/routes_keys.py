@@ -1,13 +1,12 @@
 """``/v1/api-keys``: made, listed, revoked."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from starlette.requests import Request
 
 from moorage.core import keys
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import KeyIn, KeyMadeOut, KeyOut, KeyPatchIn, PageOut
 from moorage.kit.unset import UNSET
 
@@ -20,7 +19,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("")
     async def list_keys(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[KeyOut]:
         """List the workspace's keys of the caller's mode, newest first, revoked ones too."""

@@ -13,6 +13,7 @@ from moorage.core.caller import Scope
 from moorage.core.commands import Command
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import PageOut
 from moorage.dialects.native.wire_running import (
     CommandIn,
@@ -117,7 +118,7 @@ def router(outer: Services) -> APIRouter:
     async def list_commands(
         request: Request,
         device_id: str,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[CommandOut]:
         """List a device's commands, newest first."""

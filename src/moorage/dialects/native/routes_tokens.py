@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +12,7 @@ from moorage.core import provisioning
 from moorage.core.provisioning import Policy, ProvisioningToken
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import Body, PageOut, Text, time_text
 from moorage.kit.clock import rfc3339
 
@@ -84,7 +85,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("")
     async def list_tokens(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[TokenOut]:
         """List tokens of the key's mode, newest first."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +12,7 @@ from moorage.core import keys, workspaces
 from moorage.core.workspaces import KeptDays, Workspace
 from moorage.dialects.common import Services
 from moorage.dialects.native.idempotency import answered_once
+from moorage.dialects.native.pages import Limit
 from moorage.dialects.native.wire import Body, PageOut, Text
 from moorage.kit.clock import rfc3339
 
@@ -76,7 +77,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("")
     async def list_workspaces(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Limit = 50,
         cursor: str | None = None,
     ) -> PageOut[WorkspaceOut]:
         """List all workspaces by slug; to an owner's key its own."""
