@@ -33,6 +33,17 @@ class Trust(NamedTuple):
     pin: Optional[str] = None
 
 
+class Home(NamedTuple):
+    """The address that a device is away from while it fails, and how it is known there."""
+
+    url: str
+    trust: Trust
+
+    def text(self) -> str:
+        """Write it down."""
+        return json.dumps([self.url, list(self.trust)])
+
+
 class Pending(NamedTuple):
     """What a device was set up with that has not met its server yet."""
 
@@ -50,7 +61,9 @@ def is_enrolled(store: Store, server: str, token: Optional[str]) -> bool:
 
     An installer that is run again brings the token it brought before, spent by now.
     """
-    if store.get("key") is None or store.get("server") != server or store.get("retired"):
+    away_from = home(store)
+    servers = (store.get("server"), None if away_from is None else away_from.url)
+    if store.get("key") is None or server not in servers or store.get("retired"):
         return False
     return token is None or _digest(token) == store.get("redeemed_token")
 
@@ -120,10 +133,20 @@ def remember(store: Store, told: Dict[str, Any], by: Pending, proposed_key: str)
         workspace=str(told.get("workspace", "")),
         interval_s=str(told.get("report_interval_s", 30)),
         pending=None,
+        home=None,
         retired=None,
         last_error=None,
         **by.trust._asdict(),
     )
+
+
+def home(store: Store) -> Optional[Home]:
+    """Return the address to go back to, if the device is away from it."""
+    text = store.get("home")
+    if text is None:
+        return None
+    url, trust = json.loads(text)
+    return Home(url, Trust(*trust))
 
 
 def pending(store: Store) -> Optional[Pending]:

@@ -280,6 +280,7 @@ class Agent:
 
     def _heed(self, message: step.AnyMessage) -> None:
         self._note_failure(message)
+        self._upkeep.hear(message)
         self._state, effects = step.step(self._state, message)
         for effect in effects:
             if self._applier.take(effect):

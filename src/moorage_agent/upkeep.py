@@ -31,6 +31,7 @@ class Upkeep:
         """
         self.updater = updates.Updater(store, app, lanes.new_transport, deliver)
         self._mover = moving.Mover(store, lanes, reach, deliver)
+        self.hear = self._mover.hear
         self._arrived: Deque[Any] = deque()
 
     def honour(self, settings: Dict[str, Any], now: float) -> None:

@@ -10,8 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from moorage_agent import moving, server_keys
+from moorage_agent.enrol import Home, Trust
 from moorage_agent.lanes import Lanes
-from moorage_agent.messages import Command
+from moorage_agent.messages import LIVE, Acknowledged, Command, Failed
+from moorage_agent.servers import Address
 from moorage_agent.store import Store
 from moorage_agent.transport import Transport
 from moorage_agent.update_fetch import Asked, Nothing
@@ -90,6 +92,46 @@ def test_what_came_of_a_command_is_not_lost_by_what_fails_after_it(store, upkeep
     assert [(one.command, one.outcome.error) for one in told] == [(command, "there is none")]
     assert list(upkeep.go_on()) == []
     assert events(store) == ["agent.update_failed"]
+
+
+def failed(now: float) -> Failed:
+    return Failed(LIVE, now, "nobody answers", 0.5)
+
+
+def test_only_an_address_that_fails_for_long_is_left_for_another(store, server, upkeep):
+    upkeep.honour({"servers": listed(server.url, "http://127.0.0.1:9")}, 0.0)
+    mover = upkeep._mover
+    upkeep.tick(1.0)
+    upkeep.hear(failed(100.0))
+    upkeep.hear(failed(390.0))
+    upkeep.tick(399.0)
+    assert not mover._busy
+    upkeep.hear(Acknowledged(LIVE, 399.5, 30.0))
+    upkeep.hear(failed(420.0))
+    upkeep.tick(719.0)
+    assert not mover._busy
+    upkeep.tick(720.5)
+    assert mover._busy
+    # Found after all, but by now the present one answers.
+    upkeep.hear(Acknowledged(LIVE, 721.0, 30.0))
+    upkeep.take(moving.Tried(mover._text, Address("http://127.0.0.1:9"), ""))
+    list(upkeep.go_on())
+    assert (store.get("server"), store.get("home")) == (server.url, None)
+    assert events(store) == []
+
+
+def test_a_home_that_the_list_does_not_name_any_more_is_none(store, server, upkeep):
+    away = Home("http://127.0.0.1:9", Trust(None, "sha256:" + "0" * 64))
+    store.put(home=away.text())
+    upkeep._mover._home = away
+    upkeep.honour({"servers": listed(server.url, away.url)}, 0.0)
+    upkeep.tick(1.0)
+    assert store.get("home") == away.text()
+    upkeep._mover._busy = False
+    upkeep.honour({"servers": listed(server.url, issued_at=6)}, 500.0)
+    upkeep.tick(501.0)
+    assert store.get("home") is None
+    assert not upkeep._mover._busy
 
 
 @pytest.mark.parametrize("text", [listed("http://127.0.0.1:9"), "MRS1.none.of.ours"])

@@ -39,7 +39,8 @@ class Moving(Fleet):
         """An enrolled, running agent that reports often, and its device's id."""
         made = self.made()
         file = content or agent_zipapp().content
-        agent = InstalledAgent(folder, file, MOORAGE_AGENT_MOVE_EVERY_S="0.2")
+        haste = {"MOORAGE_AGENT_MOVE_EVERY_S": "0.2", "MOORAGE_AGENT_AWAY_AFTER_S": "2"}
+        agent = InstalledAgent(folder, file, **haste)
         store = Store(str(agent.store), boot_id="enrolling")
         enrol(store, Transport(url), server=url, token=made["install_token"])
         store.close()
@@ -161,6 +162,52 @@ def test_an_older_list_than_the_one_that_was_followed_is_not(moving, started):
     assert "older" in refused[0]["metadata"]["reason"]
     moving.applied(device_id)
     assert agent.meta("server") == second.url
+
+
+def test_while_its_address_fails_a_device_is_at_another_of_its_list_and_then_at_home_again(
+    moving, started
+):
+    home, other = moving.address(), moving.address()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    agent, device_id = started(home.url)
+    moving.tell(device_id, moving.sign(home.url, nobody, other.url))
+    moving.applied(device_id)
+    assert not moving.events(device_id, "agent.moved")
+    home.cut.set()
+    assert moving.moved(device_id) == {"from": home.url, "to": other.url, "home": home.url}
+    assert agent.stop() == 0
+    # The next process is away from the same home.
+    agent.start()
+    seen, tried = reports(other), len(home.paths)
+    until(lambda: reports(other) > seen and len(home.paths) > tried, "it looks at home meanwhile")
+    assert agent.meta("server") == other.url
+    home.cut.clear()
+    until(lambda: len(moving.events(device_id, "agent.moved")) == 2, "it is at home again")
+    seen = reports(home)
+    until(lambda: reports(home) > seen, "it reports there")
+    assert (agent.meta("server"), agent.meta("home")) == (home.url, None)
+    assert not moving.events(device_id, "agent.move_failed")
+    assert not moving.events(device_id, "reports.forked")
+    assert moving.device(device_id)["clone_suspected_at"] is None
+
+
+def test_away_from_its_address_a_device_goes_to_no_other_server(moving, started, tmp_path):
+    stranger = ServerProcess(tmp_path / "other").start()
+    try:
+        home, there = moving.address(), moving.address(stranger.base_url)
+        agent, device_id = started(home.url)
+        moving.tell(device_id, moving.sign(home.url, there.url))
+        moving.applied(device_id)
+        home.cut.set()
+        until(lambda: there.paths.count("/v1/server-key") >= 2, "it looks there")
+        assert set(there.paths) == {"/v1/server-key"}
+        assert agent.meta("server") == home.url
+        home.cut.clear()
+        seen = reports(home)
+        until(lambda: reports(home) > seen, "it goes on where it was")
+        assert not moving.events(device_id, "agent.moved")
+    finally:
+        stranger.stop()
 
 
 @pytest.mark.parametrize(
