@@ -26,6 +26,9 @@ PAGES = ROOT / "docs" / "reference"
 ADVICE = {
     "account_exists": "Sign in with that account; then open the invitation again.",
     "already_member": "Change this person's role instead.",
+    "another_site": "Do it in the console itself. Behind a proxy, `public_url` must be the address "
+    "that browsers use.",
+    "csrf_token_wrong": "Load the page again, then repeat what you did.",
     "invite_for_another": "Sign out, and open the link again with the account it is for.",
     "invites_full": "Take back invitations that nobody accepts.",
     "last_owner": "Make somebody else an owner first.",
@@ -33,6 +36,7 @@ ADVICE = {
     "set-up-link`, `moorage admin reset-password`.",
     "no_workspace": "Ask an owner of the workspace for an invitation.",
     "password_required": "Show the present password with the change.",
+    "session_over": "Sign in again; what was typed into an open page stays there.",
     "sign_in_busy": "Wait for `Retry-After` seconds, then try again.",
     "sign_in_paused": "Wait for `Retry-After` seconds, then try again.",
     "sign_in_refused": "Check address, password and code; after several wrong ones wait 15 "

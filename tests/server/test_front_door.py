@@ -18,16 +18,17 @@ async def test_each_answer_carries_a_request_id_of_its_own(running):
 async def test_a_first_segment_nobody_has_is_not_found(running):
     # With its host: a path that begins with two slashes would be read as one.
     double = "http://moorage.test//v1/devices"
-    for path in (double, "/V1/devices", "/v1x/x", "/nothing/devices", "/console", "/docs"):
+    for path in (double, "/V1/devices", "/v1x/x", "/nothing/devices", "/console/x", "/docs"):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             answer = await running.client.request(method, path)
             assert answer.status_code == 404, (method, path)
 
 
-async def test_a_browser_at_the_root_is_led_to_the_documentation(running):
-    answer = await running.client.get("/")
-    assert answer.status_code == 307
-    assert answer.headers["location"] == "/v1/docs"
+async def test_at_the_root_a_browser_is_led_to_the_console_others_to_the_documentation(running):
+    for accept, place in (("text/html,*/*;q=0.8", "/console"), ("*/*", "/v1/docs")):
+        answer = await running.client.get("/", headers={"Accept": accept})
+        assert answer.status_code == 307
+        assert answer.headers["location"] == place
 
 
 async def test_a_wrong_method_on_a_page_of_ours_is_said_so(running):

@@ -1,6 +1,7 @@
 """What ``pip install moorage[server]`` brings runs by itself, with nothing of the checkout."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -71,6 +72,10 @@ def test_an_installed_server_serves_installs_backs_up_and_ends(program, tmp_path
             assert script.text.startswith("#!/bin/sh")
             assert client.get("/v1/openapi.json").status_code == 200
             assert client.get("/v1/docs").status_code == 200
+            console = client.get("/console", follow_redirects=True)
+            assert (console.status_code, "Sign in" in console.text) == (200, True)
+            for address in re.findall(r'(?:src|href)="(/console/static/[^"#]+)"', console.text):
+                assert client.get(address).status_code == 200, address
             # The agent comes out of the wheel as one file, and runs.
             agent = client.get("/install/moorage-agent.pyz")
             assert agent.status_code == 200

@@ -11,6 +11,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from moorage import console
 from moorage.core.workspaces import RESERVED_SLUGS
 from moorage.dialects import acusight, flatpeak, native, roboflow
 from moorage.dialects.common import Callers, Counters, Services
@@ -180,6 +181,7 @@ class App:
         by_segment |= dict.fromkeys(flatpeak.SEGMENTS, self.flatpeak)
         installer = roboflow.InstallApp(services)
         by_segment["devices"] = Below("/devices/v2/", installer, self.flatpeak)
+        by_segment["console"] = console.create_app(services)
         by_segment["inference-stats"] = self.roboflow.guarded
         return FrontDoor(by_segment, self.roboflow.guarded, registry)
 

@@ -58,9 +58,12 @@ def router(services: Services, sessions: Sessions) -> APIRouter:
 
     @routes.get("/", **told(shapes.Welcome))
     async def get_root(request: Request) -> Response:
-        """The same; a browser without a key is led to the documentation."""
+        """The same; who has no key is led to the console, or if no browser to the documentation."""
         asks_with_key = "api_key" in request.query_params or "authorization" in request.headers
-        return await welcome(request) if asks_with_key else RedirectResponse("/v1/docs", 307)
+        if asks_with_key:
+            return await welcome(request)
+        is_browser = "text/html" in request.headers.get("accept", "")
+        return RedirectResponse("/console" if is_browser else "/v1/docs", 307)
 
     @routes.get("/{workspace}", **told(shapes.OneWorkspace))
     async def get_workspace(request: Request, workspace: str) -> Response:

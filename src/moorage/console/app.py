@@ -1,0 +1,149 @@
+"""The console as one ASGI application: every page's route, the headers, the body's bounds."""
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from moorage.console import errors
+from moorage.console.showing import environment
+from moorage.console.signing_in import Endpoint, open_to_all, signed_in
+from moorage.console.statics import PREFIX, Statics
+from moorage.console.views import account, entrance, events, fleet
+from moorage.console.web import HOME, Console
+from moorage.core.accounts import Passwords
+from moorage.core.errors import DomainError
+from moorage.dialects.common import BODY_LIMIT, BodyGuard, Services
+from moorage.kit.jsonvalue import UnfitJsonError
+from moorage.kit.pages import BadCursorError
+from moorage.storage import StorageError
+
+_GET, _POST = "GET", "POST"
+
+
+async def _home(_request: Request) -> Response:
+    return RedirectResponse(HOME, 303)
+
+
+# Every page: its method, its address, its view. A new page is a line here, and one in nav.py.
+PAGES: tuple[tuple[str, str, Endpoint], ...] = (
+    (_GET, "/console", _home),
+    (_GET, "/console/events", events.follow),
+    # --- the session
+    (_GET, "/console/session", account.session),
+    (_GET, "/console/session/back", account.back),
+    (_GET, "/console/switch", account.places),
+    (_POST, "/console/switch", account.switch),
+    (_POST, "/console/sign-out", account.sign_out),
+    # --- the fleet
+    (_GET, "/console/devices", fleet.show),
+)
+# What is there before anybody signed in.
+ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (
+    (_GET, "/console/sign-in", entrance.show_sign_in),
+    (_POST, "/console/sign-in", entrance.sign_in),
+    (_POST, "/console/sign-in/code", entrance.sign_in_with_code),
+    (_GET, "/console/set-up", entrance.show_set_up),
+    (_POST, "/console/set-up", entrance.set_up),
+)
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Headers:
+    """ASGI middleware that gives every answer the console's headers; pages are kept nowhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Keep what answers."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def create_app(services: Services, *, passwords: Passwords | None = None) -> ASGIApp:
+    """Build the console; without its front-end parts, a page that says what is missing."""
+    statics = Statics()
+    if statics.missing:
+        return _missing(statics.missing)
+    routes = [_route(*page, guard=signed_in) for page in PAGES]
+    routes += [_route(*page, guard=open_to_all) for page in ENTRANCE]
+    routes.append(_route(_GET, PREFIX + "/{digest}/{name:path}", statics.serve, guard=open_to_all))
+    handlers: dict[Any, Any] = dict.fromkeys(
+        (DomainError, StorageError, BadCursorError, UnfitJsonError), errors.refused
+    )
+    handlers |= {HTTPException: errors.unknown, Exception: errors.broken}
+
+    def refuse(error: DomainError) -> ASGIApp:
+        async def refusal(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await errors.refused(Request(scope), error)
+            await response(scope, receive, send)
+
+        return refusal
+
+    app = Starlette(
+        routes=routes,
+        exception_handlers=handlers,
+        middleware=[Middleware(BodyGuard, limit=BODY_LIMIT, refuse=refuse)],
+    )
+    app.router.redirect_slashes = False
+    app.state.console = Console(
+        services,
+        environment(statics),
+        statics,
+        passwords or Passwords(),
+        frozenset(path for method, path, _ in PAGES if method == _GET),
+    )
+    return Headers(app)
+
+
+def _route(method: str, path: str, view: Endpoint, *, guard: Any) -> Route:
+    guarded: Endpoint = guard(view)
+
+    async def endpoint(request: Request) -> Response:
+        # What the server's log and metrics name it by: never the path itself.
+        request.scope["moorage.route"] = path
+        return await guarded(request)
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _missing(names: list[str]) -> ASGIApp:
+    text = (
+        "The web console is not complete: its front-end parts are missing.\n\n"
+        "Run `make setup` where there is npm, or a network to fetch it from, then start the server "
+        "again.\nThe API and the agents work all the same; see /v1/docs.\n\nMissing: "
+    )
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = Response(text + ", ".join(names) + "\n", 503, media_type="text/plain")
+        await response(scope, receive, send)
+
+    return Headers(answer)

@@ -1,0 +1,43 @@
+"""What stands around every page: who is signed in, where, and what was just done."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """One entry of the navigation."""
+
+    title: str
+    path: str
+    icon: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was just done, in a sentence. ``kind`` is success, info, warning or danger."""
+
+    text: str
+    kind: str = "success"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The frame of a page for somebody signed in.
+
+    ``csrf`` goes along with every unsafe request. ``public_url`` is how devices reach this server.
+    """
+
+    name: str
+    email: str
+    role: str
+    workspace_name: str
+    workspace_slug: str
+    live: bool
+    csrf: str
+    nav: tuple[NavItem, ...]
+    told: tuple[Told, ...]
+    public_url: str
+    now: datetime
+    path: str
