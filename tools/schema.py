@@ -33,7 +33,9 @@ def sqlite_schema(path: Path) -> str:
     """Return what an SQLite file keeps of its schema, each table with its indexes."""
     connection = sqlite3.connect(path)
     rows = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name"
+        # Tables with quoted names are SQLite's own, behind a virtual one.
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND sql NOT LIKE 'CREATE TABLE ''%' "
+        "ORDER BY tbl_name, type DESC, name"
     ).fetchall()
     connection.close()
     return _HEAD.format(engine="SQLite") + "".join(f"\n{_tidy(sql)};\n" for (sql,) in rows)
@@ -42,7 +44,9 @@ def sqlite_schema(path: Path) -> str:
 def postgres_schema(server: Any, database: str) -> str:
     """Return what ``pg_dump`` says of a database's schema, without what it says of itself."""
     dumped = server.dump_schema(database)
-    own = re.compile(r"^(--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict )")
+    own = re.compile(
+        r"^(--|SET |COMMENT ON EXTENSION |SELECT pg_catalog\.set_config|\\(un)?restrict )"
+    )
     kept = "\n".join(line for line in dumped.splitlines() if not own.match(line))
     return _HEAD.format(engine="pg_dump") + "\n" + re.sub(r"\n{3,}", "\n\n", kept).strip() + "\n"
 

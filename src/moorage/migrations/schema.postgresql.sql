@@ -1,6 +1,8 @@
 -- What the migrations end in, as pg_dump shows it. Nothing reads this file but people.
 -- Made by `python tools/schema.py`; a test keeps it so.
 
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+
 CREATE TABLE public.absences (
     began_at bigint NOT NULL,
     ended_at bigint NOT NULL
@@ -689,6 +691,8 @@ CREATE INDEX ix_device_tombstone_keys_device_id ON public.device_tombstone_keys 
 CREATE INDEX ix_devices_by_name ON public.devices USING btree (workspace_id, live, name, id);
 
 CREATE INDEX ix_devices_list ON public.devices USING btree (workspace_id, live, id);
+
+CREATE INDEX ix_devices_texts ON public.devices USING gin (lower(((((((((COALESCE(name, ''::text) || chr(10)) || COALESCE(id, ''::text)) || chr(10)) || COALESCE(hostname, ''::text)) || chr(10)) || COALESCE(external_id, ''::text)) || chr(10)) || COALESCE(reference, ''::text))) public.gin_trgm_ops);
 
 CREATE INDEX ix_environments_next_at ON public.environments USING btree (next_at);
 

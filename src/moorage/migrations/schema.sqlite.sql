@@ -229,6 +229,24 @@ CREATE TABLE device_tombstones (
     CONSTRAINT pk_device_tombstones PRIMARY KEY (device_id)
 );
 
+CREATE TRIGGER devices_texts_changed
+AFTER UPDATE OF name, hostname, external_id, reference ON devices
+WHEN coalesce(old.name, '') || char(10) || coalesce(old.id, '') || char(10) || coalesce(old.hostname, '') || char(10) || coalesce(old.external_id, '') || char(10) || coalesce(old.reference, '') <> coalesce(new.name, '') || char(10) || coalesce(new.id, '') || char(10) || coalesce(new.hostname, '') || char(10) || coalesce(new.external_id, '') || char(10) || coalesce(new.reference, '') BEGIN
+    INSERT INTO devices_texts_index (devices_texts_index, rowid, text) SELECT 'delete', number, text FROM devices_texts WHERE key = old.id;
+    UPDATE devices_texts SET text = coalesce(new.name, '') || char(10) || coalesce(new.id, '') || char(10) || coalesce(new.hostname, '') || char(10) || coalesce(new.external_id, '') || char(10) || coalesce(new.reference, '') WHERE key = old.id;
+    INSERT INTO devices_texts_index (rowid, text) SELECT number, text FROM devices_texts WHERE key = old.id;
+END;
+
+CREATE TRIGGER devices_texts_ended AFTER DELETE ON devices BEGIN
+    INSERT INTO devices_texts_index (devices_texts_index, rowid, text) SELECT 'delete', number, text FROM devices_texts WHERE key = old.id;
+    DELETE FROM devices_texts WHERE key = old.id;
+END;
+
+CREATE TRIGGER devices_texts_made AFTER INSERT ON devices BEGIN
+    INSERT INTO devices_texts (key, text) VALUES (new.id, coalesce(new.name, '') || char(10) || coalesce(new.id, '') || char(10) || coalesce(new.hostname, '') || char(10) || coalesce(new.external_id, '') || char(10) || coalesce(new.reference, ''));
+    INSERT INTO devices_texts_index (rowid, text) SELECT number, text FROM devices_texts WHERE key = new.id;
+END;
+
 CREATE TABLE devices (
     id TEXT NOT NULL,
     workspace_id TEXT NOT NULL,
@@ -252,6 +270,14 @@ CREATE TABLE devices (
 CREATE INDEX ix_devices_by_name ON devices (workspace_id, live, name, id);
 
 CREATE INDEX ix_devices_list ON devices (workspace_id, live, id);
+
+CREATE TABLE devices_texts (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, text TEXT NOT NULL
+);
+
+CREATE VIRTUAL TABLE devices_texts_index USING fts5(
+    text, content='devices_texts', content_rowid='number', tokenize='trigram', detail=none
+);
 
 CREATE TABLE environments (
     device_id TEXT NOT NULL,

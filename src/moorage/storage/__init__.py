@@ -28,6 +28,7 @@ from moorage.storage.errors import (
 from moorage.storage.prepared import Prepared
 from moorage.storage.relay import relayed
 from moorage.storage.schema import JsonText, Millis, metadata, table
+from moorage.storage.texts import TextIndex
 from moorage.storage.vault import Vault
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "StorageFull",
     "StorageRefusesRow",
     "StorageUnavailable",
+    "TextIndex",
     "Tx",
     "Unfinished",
     "UniqueViolation",

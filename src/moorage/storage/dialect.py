@@ -5,6 +5,7 @@ Nowhere else in the code is the engine asked for its name.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -50,20 +51,53 @@ class Engine(Protocol):
         """Return the parameters that go with ``listed``."""
         ...
 
+    def offered(
+        self, texts: "Texts", text: str
+    ) -> "sa.ColumnElement[bool] | sa.Select[Any] | None":
+        """Narrow down which rows may hold a text, by the index.
+
+        A condition to add, or a look-up of their keys, or None where the index is of no use. Rows
+        that do hold it, as ``contains_text`` has it, are among those left.
+        """
+        ...
+
     def translate(self, error: DBAPIError) -> StorageError:
         """Say in our words what the driver complained about."""
         ...
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Which columns of a table have their texts indexed; its key is text."""
+
+    table: str
+    key: str
+    columns: tuple[str, ...]
+
+    @property
+    def index(self) -> str:
+        """The name of SQLite's table of groups."""
+        return f"{self.table}_texts_index"
+
+    @property
+    def lowered(self) -> str:
+        """PostgreSQL's expression, to the letter as its index has it."""
+        parts = (f"coalesce({self.table}.{name}, '')" for name in self.columns)
+        return f"lower({' || chr(10) || '.join(parts)})"
+
+
 def contains_text(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
     """Whether the column holds the text, whatever its case; ``%`` and ``_`` mean themselves."""
-    # SQLite's lower() knows ASCII only; beyond that the usual spellings are tried.
-    spellings = dict.fromkeys((text.lower(), text.upper(), text))
-    tried = [text.lower()] if text.isascii() else spellings
+    tried = _spellings(text)
     lowered = [sa.func.lower(column).contains(one.lower(), autoescape=True) for one in tried]
     return sa.or_(
         *lowered, *(column.contains(one, autoescape=True) for one in tried if not one.isascii())
     )
+
+
+def _spellings(text: str) -> list[str]:
+    # SQLite's lower() knows ASCII only; beyond that the usual spellings are tried.
+    return [text.lower()] if text.isascii() else list({text.lower(): 0, text.upper(): 0, text: 0})
 
 
 class SQLite:
@@ -93,6 +127,21 @@ class SQLite:
         """One JSON array of texts, or of arrays."""
         alone = rows and len(rows[0]) == 1
         return {"listed": _json([text for (text,) in rows] if alone else rows).decode()}
+
+    def offered(self, texts: Texts, text: str) -> sa.Select[Any]:
+        """By groups of three characters; for fewer the texts are read, which lie close together."""
+        all_of = sa.table(f"{texts.table}_texts", *map(sa.column, ("number", "key", "text")))
+        wanted = [_groups(one) for one in _spellings(text)]
+        if not all(wanted):
+            return sa.select(all_of.c.key).where(contains_text(all_of.c.text, text))
+        index = sa.table(texts.index, sa.column("rowid"), sa.column(texts.index))
+        match = " OR ".join(f"({' AND '.join(groups)})" for groups in wanted)
+        found = index.join(all_of, all_of.c.number == index.c.rowid)
+        return (
+            sa.select(all_of.c.key)
+            .select_from(found)
+            .where(index.c[texts.index].op("MATCH")(match))
+        )
 
     def translate(self, error: DBAPIError) -> StorageError:
         """Read SQLite's message; its error codes are too coarse to name the constraint."""
@@ -137,6 +186,22 @@ class PostgreSQL:
         width = len(rows[0]) if rows else 0
         return {f"listed_{at}": [row[at] for row in rows] for at in range(width)}
 
+    def offered(self, texts: Texts, text: str) -> sa.ColumnElement[bool] | None:
+        """By the indexed expression; its groups are of letters and digits only."""
+        spellings = _spellings(text)
+        if not all(_PG_GROUP.search(one) for one in spellings):
+            return None
+        lowered = sa.literal_column(texts.lowered, sa.Text)
+        # What this engine's lower() makes of a text may differ from what Python's does.
+        either = {one.lower(): 0 for one in spellings}
+        parts = [lowered.contains(one, autoescape=True) for one in either]
+        parts += [
+            lowered.contains(sa.func.lower(_escaped(one)), escape="/")
+            for one in spellings
+            if not one.isascii()
+        ]
+        return sa.or_(*parts)
+
     def translate(self, error: DBAPIError) -> StorageError:  # noqa: PLR0911 - one return a meaning
         """Go by SQLSTATE."""
         state = getattr(error.orig, "sqlstate", None) or ""
@@ -158,6 +223,25 @@ class PostgreSQL:
 def engine_named(name: str) -> Engine:
     """Return the helpers of an engine by SQLAlchemy's name for it."""
     return PostgreSQL() if name == "postgresql" else SQLite()
+
+
+# A group of PostgreSQL's is of letters and digits; one character of SQLite's is as good as another.
+_PG_GROUP = re.compile(r"[^\W_]{3}")
+_GROUP = 3
+_MOST_GROUPS = 32  # of a long text those at its beginning narrow down enough
+
+
+def _groups(text: str) -> list[str]:
+    """Return the text's groups of three as FTS5 takes them; none when it is shorter."""
+    found = dict.fromkeys(text[at : at + _GROUP] for at in range(len(text) - _GROUP + 1))
+    usable = [one.replace('"', '""') for one in found if "\0" not in one]
+    return [f'"{one}"' for one in usable[:_MOST_GROUPS]]
+
+
+def _escaped(text: str) -> str:
+    for special in "/%_":
+        text = text.replace(special, f"/{special}")
+    return text
 
 
 def _constraint_of(columns: str) -> str:

@@ -11,8 +11,10 @@ from moorage.core.devices.store import all_tags, tags_of
 from moorage.core.devices.tables import (
     ITS_PRESENCE,
     SELECTED,
+    TEXTS,
     device_of,
     devices,
+    has_status,
     last_heartbeat,
     presence,
     status_expression,
@@ -20,7 +22,7 @@ from moorage.core.devices.tables import (
     tags,
 )
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
-from moorage.storage import Row, Tx, contains_text
+from moorage.storage import Row, Tx
 from moorage.storage.alive import absences
 
 # Each part: the column, what a cursor holds of it, and its type in SQL.
@@ -36,8 +38,8 @@ _ORDERS: dict[str, _Key] = {
 }
 
 
-def _of_record(wanted: Filter) -> list[sa.ColumnElement[bool]]:
-    """Conditions on the record, beside whose it is."""
+async def _of_record(tx: Tx, wanted: Filter) -> tuple[list[sa.ColumnElement[bool]], bool]:
+    """Conditions on the record, beside whose it is; and whether they name few by their ids."""
     chosen: list[sa.ColumnElement[bool]] = []
     if wanted.type is not None:
         chosen.append(devices.c.type == wanted.type)
@@ -47,14 +49,24 @@ def _of_record(wanted: Filter) -> list[sa.ColumnElement[bool]]:
         sa.exists().where(tags.c.device_id == devices.c.id, tags.c.tag == tag)
         for tag in wanted.tags
     )
-    if wanted.text:
-        columns = ("name", "id", "hostname", "external_id", "reference")
-        chosen.append(sa.or_(*(contains_text(devices.c[name], wanted.text) for name in columns)))
-    return chosen
+    if not wanted.text:
+        return chosen, False
+    holding = await TEXTS.holding(tx, wanted.text)
+    return [*chosen, *holding.conditions], holding.by_key
 
 
-def _owned(table: sa.Table, workspace_id: str, *, live: bool) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.workspace_id == workspace_id, table.c.live == live)
+def _owned(workspace_id: str, *, live: bool, by_key: bool = False) -> sa.ColumnElement[bool]:
+    """Whose record it is, joined with its presence.
+
+    ``by_key``: there is a list of few ids. SQLite must not go by an index of the workspace then.
+    """
+    column: sa.ColumnElement[str] = devices.c.workspace_id
+    own = (sa.func.coalesce(column, "") if by_key else column) == workspace_id
+    return sa.and_(own, devices.c.live == live, presence.c.live == live)
+
+
+def _owned_presence(workspace_id: str, *, live: bool) -> sa.ColumnElement[bool]:
+    return sa.and_(presence.c.workspace_id == workspace_id, presence.c.live == live)
 
 
 async def list_devices(  # noqa: PLR0913 - a query's parts
@@ -73,19 +85,25 @@ async def list_devices(  # noqa: PLR0913 - a query's parts
     key = _ORDERS.get(sort.lstrip("-"), _BY_ID)
     down = sort.startswith("-")
     order = [part.desc() if down else part for part, _, _ in key]
-    of_record = _of_record(wanted)
+    of_record, by_key = await _of_record(tx, wanted)
     following = [] if cursor is None else [_following(key, cursor, down=down)]
     if wanted.statuses:
-        following.append(status_expression(tx.now, away).in_(sorted(wanted.statuses)))
-    chosen = SELECTED.where(_owned(devices, workspace_id, live=live), *of_record, *following)
-    chosen = chosen.order_by(*order)
-    if limit is not None and key is _ORDERS["last_heartbeat"] and not of_record:
-        # All of them have to be looked at to find the first: that is done beside the records.
-        nearest = sa.select(presence.c.device_id).where(
-            _owned(presence, workspace_id, live=live), *following
-        )
-        nearest = nearest.order_by(*order).limit(limit + 1).offset(offset)
-        chosen = chosen.where(devices.c.id.in_(sa.select(nearest.subquery("nearest"))))
+        following.append(has_status(wanted.statuses, tx.now, away))
+    owned = _owned(workspace_id, live=live, by_key=by_key)
+    chosen = SELECTED.where(owned, *of_record, *following).order_by(*order)
+    if limit is not None and key is _ORDERS["last_heartbeat"]:
+        # All have to be looked at to find the first: without what is shown of them, and if nothing
+        # else is asked for, without their records.
+        nearest = sa.select(presence.c.device_id)
+        if of_record:
+            nearest = nearest.join(devices, ITS_PRESENCE).where(owned, *of_record)
+        else:
+            nearest = nearest.where(_owned_presence(workspace_id, live=live))
+        nearest = nearest.where(*following).order_by(*order).limit(limit + 1).offset(offset)
+        there = sa.select(nearest.subquery("nearest"))
+        chosen = SELECTED.where(
+            _owned(workspace_id, live=live, by_key=True), devices.c.id.in_(there)
+        ).order_by(*order)
     elif limit is not None:
         chosen = chosen.limit(limit + 1).offset(offset)
     sort_key = [part.label(f"key_{at}") for at, (part, _, _) in enumerate(key)]
@@ -125,7 +143,7 @@ async def list_around(  # noqa: PLR0913 - a query's parts
     known_as: str | None,
 ) -> Page[Device]:
     """One page by id, newest first, on either side of a device that need not be there any more."""
-    chosen = SELECTED.where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+    chosen = SELECTED.where(_owned(workspace_id, live=live))
     if known_as is not None and rules.is_id(known_as):
         chosen = chosen.where(devices.c.id == known_as, devices.c.reference.is_(None))
     elif known_as is not None:
@@ -150,7 +168,7 @@ async def statuses(tx: Tx, workspace_id: str, *, live: bool) -> dict[str, Status
     """Status of every device of a workspace, by id."""
     status = status_expression(tx.now, await absences(tx)).label("status")
     rows = await tx.rows(
-        sa.select(presence.c.device_id, status).where(_owned(presence, workspace_id, live=live))
+        sa.select(presence.c.device_id, status).where(_owned_presence(workspace_id, live=live))
     )
     return {row.device_id: Status(row.status) for row in rows}
 
@@ -158,12 +176,12 @@ async def statuses(tx: Tx, workspace_id: str, *, live: bool) -> dict[str, Status
 async def counts(tx: Tx, workspace_id: str, wanted: Filter, *, live: bool) -> dict[Status, int]:
     """Totals by status of what the filter leaves, its own status part left out."""
     totals = status_totals(tx.now, await absences(tx))
-    of_record = _of_record(wanted)
+    of_record, by_key = await _of_record(tx, wanted)
     if of_record:
         totals = totals.join(devices, ITS_PRESENCE)
-        totals = totals.where(_owned(devices, workspace_id, live=live), *of_record)
+        totals = totals.where(_owned(workspace_id, live=live, by_key=by_key), *of_record)
     else:
-        totals = totals.where(_owned(presence, workspace_id, live=live))
+        totals = totals.where(_owned_presence(workspace_id, live=live))
     found = (await tx.rows(totals))[0]
     return {
         Status.NEVER_SEEN: found.all - found.heard,

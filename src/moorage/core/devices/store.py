@@ -27,6 +27,7 @@ _FIND = Prepared(
         devices.c.workspace_id == sa.bindparam("_workspace_id"),
         devices.c.id == sa.bindparam("_id"),
         devices.c.live == sa.bindparam("_live"),
+        presence.c.live == sa.bindparam("_live"),
     )
 )
 _FIND_BY_EXTERNAL = Prepared(

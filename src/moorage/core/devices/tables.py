@@ -1,6 +1,6 @@
 """The tables of devices, and how a row becomes a record; the stores beside this hold the SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from moorage.core.devices import rules
 from moorage.core.devices.model import Approval, Device, Status
 from moorage.kit.clock import to_ms
-from moorage.storage import JsonText, Millis, Row, table
+from moorage.storage import JsonText, Millis, Row, TextIndex, table
 from moorage.storage.alive import Absence
 
 devices = table(
@@ -32,6 +32,8 @@ devices = table(
     sa.Index("ix_devices_list", "workspace_id", "live", "id"),
     sa.Index("ix_devices_by_name", "workspace_id", "live", "name", "id"),
 )
+
+TEXTS = TextIndex(devices, "id", ("name", "id", "hostname", "external_id", "reference"))
 
 # A row of its own: it changes with every report, and must not drag the record and its indexes
 # along. No index has a column that changes: each would be written with every report. A workspace's
@@ -81,10 +83,10 @@ tombstone_keys = table(
     ),
 )
 
+# Whoever asks by this gives the mode for both: joined by it, PostgreSQL would no longer see that
+# rows of one mode come in the order of the index on names.
 ITS_PRESENCE = sa.and_(
-    presence.c.workspace_id == devices.c.workspace_id,
-    presence.c.live == devices.c.live,
-    presence.c.device_id == devices.c.id,
+    presence.c.workspace_id == devices.c.workspace_id, presence.c.device_id == devices.c.id
 )
 SELECTED = sa.select(
     *(devices.c[name] for name in ("id", "workspace_id", "live", "name", "type")),
@@ -154,7 +156,7 @@ last_heartbeat = sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger)
 
 
 def status_expression(now: datetime, absences: Sequence[Absence]) -> sa.ColumnElement[str]:
-    """Presence as SQL, for filters; the same decision as ``rules.presence_at``."""
+    """Presence as SQL; the same decision as ``rules.presence_at``."""
     offline, late = _too_silent(now, absences)
     return sa.case(
         (last_heartbeat.is_(None), str(Status.NEVER_SEEN)),
@@ -164,20 +166,31 @@ def status_expression(now: datetime, absences: Sequence[Absence]) -> sa.ColumnEl
     )
 
 
-def status_totals(now: datetime, absences: Sequence[Absence]) -> sa.Select[Any]:
+def has_status(
+    wanted: Collection[Status], now: datetime, absences: Sequence[Absence]
+) -> sa.ColumnElement[bool]:
+    """Whether presence is one of these, by comparisons whose yield an engine can guess."""
+    offline, late = _too_silent(now, absences)
+    is_so = {
+        Status.NEVER_SEEN: last_heartbeat.is_(None),
+        Status.ONLINE: sa.not_(late),
+        Status.LATE: sa.and_(late, sa.not_(offline)),
+        Status.OFFLINE: offline,
+    }
+    return sa.or_(*(is_so[status] for status in sorted(wanted)))
+
+
+def status_totals(now: datetime, absences: Sequence[Absence]) -> sa.Select[int, int, int, int]:
     """Totals of presence rows: all, heard of, offline, and late or worse.
 
-    Sums need one pass and no sorting, as groups by ``status_expression`` would.
+    They need one pass and no sorting, as groups by ``status_expression`` would.
     """
-    offline, late = (
-        sa.func.coalesce(sa.func.sum(sa.case((one, 1), else_=0)), 0)
-        for one in _too_silent(now, absences)
-    )
+    offline, late = _too_silent(now, absences)
     return sa.select(
         sa.func.count().label("all"),
         sa.func.count(last_heartbeat).label("heard"),
-        offline.label("offline"),
-        late.label("late_or_worse"),
+        sa.func.count().filter(offline).label("offline"),
+        sa.func.count().filter(late).label("late_or_worse"),
     ).select_from(presence)
 
 

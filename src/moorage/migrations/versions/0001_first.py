@@ -8,6 +8,60 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# The index of devices' texts. SQLite keeps the texts of each device in a row, numbered, and an FTS5
+# index of their groups of three characters; triggers keep both in step with the devices.
+_OLD, _NEW = (
+    " || char(10) || ".join(
+        f"coalesce({row}.{name}, '')"
+        for name in ("name", "id", "hostname", "external_id", "reference")
+    )
+    for row in ("old", "new")
+)
+_TAKE = "INSERT INTO devices_texts_index (rowid, text) SELECT number, text FROM devices_texts"
+_DROP = (
+    "INSERT INTO devices_texts_index (devices_texts_index, rowid, text) "
+    "SELECT 'delete', number, text FROM devices_texts"
+)
+_SQLITE_TEXTS = (
+    """CREATE TABLE devices_texts (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, text TEXT NOT NULL
+)""",
+    """CREATE VIRTUAL TABLE devices_texts_index USING fts5(
+    text, content='devices_texts', content_rowid='number', tokenize='trigram', detail=none
+)""",
+    f"""CREATE TRIGGER devices_texts_made AFTER INSERT ON devices BEGIN
+    INSERT INTO devices_texts (key, text) VALUES (new.id, {_NEW});
+    {_TAKE} WHERE key = new.id;
+END""",
+    f"""CREATE TRIGGER devices_texts_changed
+AFTER UPDATE OF name, hostname, external_id, reference ON devices
+WHEN {_OLD} <> {_NEW} BEGIN
+    {_DROP} WHERE key = old.id;
+    UPDATE devices_texts SET text = {_NEW} WHERE key = old.id;
+    {_TAKE} WHERE key = old.id;
+END""",
+    f"""CREATE TRIGGER devices_texts_ended AFTER DELETE ON devices BEGIN
+    {_DROP} WHERE key = old.id;
+    DELETE FROM devices_texts WHERE key = old.id;
+END""",
+)
+# PostgreSQL has an extension for it, which any owner of a database may make where it is installed.
+# Where it is not, there is no index, and a search reads all devices of its workspace.
+_POSTGRES_TEXTS = """DO $do$ DECLARE place text; BEGIN
+    BEGIN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    EXCEPTION WHEN insufficient_privilege OR feature_not_supported OR undefined_file THEN NULL;
+    END;
+    SELECT n.nspname INTO place FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+    WHERE e.extname = 'pg_trgm';
+    IF place IS NOT NULL THEN
+        EXECUTE format($index$CREATE INDEX ix_devices_texts ON devices USING gin (lower(
+            coalesce(name, '') || chr(10) || coalesce(id, '') || chr(10) || coalesce(hostname, '')
+            || chr(10) || coalesce(external_id, '') || chr(10) || coalesce(reference, '')
+        ) %I.gin_trgm_ops)$index$, place);
+    END IF;
+END $do$"""
+
 
 def upgrade() -> None:
 
@@ -822,6 +876,10 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for table in ("log_lines", "stream_samples", "telemetry_samples"):
             _make_room_for_the_past(table)
+        op.execute(_POSTGRES_TEXTS)
+    else:
+        for statement in _SQLITE_TEXTS:
+            op.execute(statement)
 
 
 def _make_room_for_the_past(table: str) -> None:

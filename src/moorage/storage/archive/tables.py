@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from moorage.storage.archive.errors import ArchiveError
+from moorage.storage.texts import is_derived
 
 Values: TypeAlias = Sequence[Any]
 
@@ -64,7 +65,8 @@ def tables_of(connection: sa.Connection) -> list[Table]:
     """
     found = sa.MetaData()
     parts = _partitions(connection)
-    found.reflect(connection, only=lambda name, _: name not in _OURS_ALONE | parts)
+    left_out = _OURS_ALONE | parts
+    found.reflect(connection, only=lambda name, _: name not in left_out and not is_derived(name))
     return [_described(table) for table in found.sorted_tables]
 
 
