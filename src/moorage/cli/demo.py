@@ -69,6 +69,7 @@ class Demo:
         self.url = f"http://127.0.0.1:{port}"
         self.key = ""
         self.device_id = ""
+        self.console = f"{self.url}/console"
         self.ending = f"Ctrl-C ends it; its data is in {folder}"
         self._stack = stack
         self._deadline = time.monotonic() + _WITHIN_S
@@ -81,6 +82,10 @@ class Demo:
         self._until("the server answers", lambda: self._get("/healthz") is not None)
         made = self._output([*self._moorage("bootstrap"), "--workspace", "demo", "--json"])
         self.key = json.loads(made)["api_key"]
+        # There from the server's start until somebody made the first account with it.
+        link = self.folder / "server" / "set-up-link.txt"
+        if link.exists():
+            self.console = link.read_text().strip()
         prefix = self.folder / "device"
         known = self.folder / "device.id"
         if not known.exists():
@@ -250,6 +255,7 @@ def _summary(demo: Demo, seen: dict[str, Any]) -> None:
         f"""
 Moorage is running, and this machine is its first device. Three more are virtual.
 
+  console    {demo.console}
   server     {demo.url}        API documentation: {demo.url}/v1/docs
   workspace  demo
   key        {demo.key}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from moorage.cli import backups, servers, service, sim, tls
+from moorage.cli import admin, backups, servers, service, sim, tls
 from moorage.cli.options import Config as _Config
 from moorage.cli.options import Data as _Data
 from moorage.cli.options import Database as _Database
@@ -192,6 +192,7 @@ def version() -> None:
 
 backups.add_to(app)
 for group in (
+    admin,
     command,
     default_config,
     device,

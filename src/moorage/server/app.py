@@ -19,6 +19,7 @@ from moorage.ingest import Ingest, IngestLimits, Kept, Retention
 from moorage.kit.clock import Clock, SystemClock
 from moorage.server import health, tls
 from moorage.server.environments import environments_of
+from moorage.server.first_start import hand_out_link
 from moorage.server.front import Below, FrontDoor
 from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
@@ -135,6 +136,8 @@ class App:
             ending = asyncio.create_task(self._end_waits(db), name="end-waits")
             virtual = VirtualFleet(db, self._front)
             await jobs.prepare()
+            if self._worker in (None, 1):
+                await hand_out_link(db, settings, self.public_url)
             ingest.start()
             jobs.start()
             virtual.start()

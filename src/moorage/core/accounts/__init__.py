@@ -5,6 +5,7 @@ from moorage.core.accounts.links import (
     check_link,
     has_account,
     invite,
+    is_set_up,
     list_invites,
     new_set_up_link,
     purge,
@@ -14,6 +15,7 @@ from moorage.core.accounts.links import (
     reset_link,
     revoke_invite,
     set_up_link,
+    suggested_workspace,
     void_all,
 )
 from moorage.core.accounts.model import (
@@ -37,6 +39,7 @@ from moorage.core.accounts.own import (
     confirm_totp,
     count_recovery_codes,
     get_by_email,
+    list_all,
     offered_totp,
     remove_totp,
     remove_totp_of,
@@ -98,6 +101,8 @@ __all__ = [
     "get_by_email",
     "has_account",
     "invite",
+    "is_set_up",
+    "list_all",
     "list_invites",
     "list_members",
     "list_sessions",
@@ -121,6 +126,7 @@ __all__ = [
     "set_disabled",
     "set_up_link",
     "sign_in",
+    "suggested_workspace",
     "switch",
     "void_all",
 ]

@@ -20,7 +20,7 @@ from moorage.core.accounts.model import (
 )
 from moorage.core.accounts.signing_in import open_session, record_everywhere
 from moorage.core.caller import Caller, Scope
-from moorage.core.errors import DomainError, Kind, not_found
+from moorage.core.errors import DomainError, Kind, invalid, not_found
 from moorage.kit.ids import new_id
 from moorage.storage import Tx, UniqueViolation
 
@@ -30,6 +30,11 @@ _SERVER = "system:server"
 
 
 # --- the first set-up
+
+
+async def is_set_up(tx: Tx) -> bool:
+    """Whether there is an account."""
+    return await store.is_any(tx)
 
 
 async def set_up_link(tx: Tx) -> NewLink | None:
@@ -51,6 +56,14 @@ async def new_set_up_link(tx: Tx, workspace_id: str | None = None) -> NewLink:
     return await _make(tx, LinkKind.SET_UP, _SERVER, workspace_id=workspace_id, role=role)
 
 
+async def suggested_workspace(tx: Tx, link: Link) -> str | None:
+    """Return the slug of the workspace that a set-up link is for, or can only be for."""
+    if link.workspace_id is not None:
+        return (await workspaces.get(tx, link.workspace_id)).slug
+    slugs = await workspaces.list_slugs(tx)
+    return slugs[0] if len(slugs) == 1 else None
+
+
 async def redeem_set_up(  # noqa: PLR0913 - what a first account consists of
     tx: Tx,
     text: str,
@@ -63,7 +76,8 @@ async def redeem_set_up(  # noqa: PLR0913 - what a first account consists of
 ) -> NewSession:
     """Make an account that owns a workspace, and sign it in.
 
-    ``workspace`` is the slug of one that is there or is to be made, unless the link has one.
+    ``workspace`` is the slug of one that is there or is to be made; unless the link has one, or
+    there is but one.
 
     Raises:
         DomainError: ``link_invalid``; ``invalid``; ``conflict`` for an address with an account.
@@ -71,11 +85,10 @@ async def redeem_set_up(  # noqa: PLR0913 - what a first account consists of
     """
     link = await _spend(tx, text, LinkKind.SET_UP)
     if link.workspace_id is None:
-        if not workspace:
-            raise DomainError(
-                Kind.INVALID, "invalid", "name the workspace that is to be made or owned"
-            )
-        at = (await workspaces.ensure(tx, workspace)).id
+        slug = workspace or await suggested_workspace(tx, link)
+        if slug is None:
+            raise invalid("/workspace", "name the workspace that is to be made or owned")
+        at = (await workspaces.ensure(tx, slug)).id
     else:
         at = link.workspace_id
     account = await _new_account(tx, email, name, hashed)

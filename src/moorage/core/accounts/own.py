@@ -5,6 +5,8 @@ is not enough. ``None`` or ``False`` means it was wrong and was counted: the tra
 commit, and the answer is ``refused()``.
 """
 
+from collections.abc import Sequence
+
 from moorage.core.accounts import rules, store
 from moorage.core.accounts.model import Account, Enrolment, Session
 from moorage.core.accounts.passwords import Checked
@@ -133,6 +135,11 @@ async def get_by_email(tx: Tx, email: str) -> Account:
     if row is None:
         raise not_found("account")
     return store.account_of(row)
+
+
+async def list_all(tx: Tx, *, after: str, limit: int) -> Sequence[Account]:
+    """Walk all accounts in the order of their addresses, for whoever runs the server."""
+    return await store.list_after(tx, after, limit)
 
 
 async def set_disabled(tx: Tx, email: str, *, disabled: bool, actor: str) -> Account:

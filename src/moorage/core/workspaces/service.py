@@ -170,6 +170,12 @@ async def find_by_slug(tx: Tx, slug: str) -> Workspace | None:
     return await store.find_by_slug(tx, slug)
 
 
+async def list_slugs(tx: Tx) -> list[str]:
+    """Return the slugs of all workspaces but the administration's, for whoever runs the server."""
+    slugs = await store.all_slugs(tx)
+    return [slug for slug in slugs if slug != rules.ADMIN_SLUG]
+
+
 async def record_in_all(tx: Tx, actor: str, action: str, details: Mapping[str, Any]) -> None:
     """Write into every workspace's audit what the server did to all of them."""
     for workspace_id in await store.all_ids(tx):

@@ -78,6 +78,14 @@ async def set_features(tx: Tx, workspace_id: str, features: frozenset[Feature]) 
     )
 
 
+async def all_slugs(tx: Tx) -> list[str]:
+    """Slugs of all workspaces, in order."""
+    return [
+        row.slug
+        for row in await tx.rows(sa.select(_workspaces.c.slug).order_by(_workspaces.c.slug))
+    ]
+
+
 async def all_ids(tx: Tx) -> list[str]:
     """Ids of all workspaces."""
     return [row.id for row in await tx.rows(sa.select(_workspaces.c.id))]
