@@ -14,6 +14,10 @@ FILE = "agent.db"
 _META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 
 
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
+
+
 class Database:
     """An SQLite file, owner-only. Used by one thread only."""
 
@@ -25,6 +29,8 @@ class Database:
             # SQLite gives its side files the mode of this one.
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        # A text that the disk has mangled is still one; a statement that fails would be for ever.
+        self._db.text_factory = _text
         self._db.execute("PRAGMA journal_mode=WAL")
         # Acknowledged to us means durable: a power cut right after must not take it back.
         self._db.execute("PRAGMA synchronous=FULL")

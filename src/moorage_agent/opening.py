@@ -58,7 +58,12 @@ def opened(folder: str, boot_id: str, *, locked: bool = False) -> Store:
             reason = str(error)
     if locked:
         return replaced(folder, boot_id, reason)
-    with closing(lock(folder)):
+    try:
+        held = lock(folder)
+    except ValueError as error:
+        text = "the store is damaged (%s); %s, and will begin a new one" % (reason, error)
+        raise ValueError(text) from None
+    with closing(held):
         return replaced(folder, boot_id, reason)
 
 

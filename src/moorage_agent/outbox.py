@@ -154,13 +154,14 @@ class Outbox:
 
         With ``past`` what was kept before that moment, the oldest first; else what was kept
         since, the newest first. Each part stands in the order it was gathered in. ``only`` names
-        the one part to take.
+        the one part to take. What the disk has mangled is let go and counted.
         """
         found = self._db.execute(
             _PAST_ROWS if past else _FRESH_ROWS,
             {"boot": self._boot, "before": past_before, "most": _MOST_LOOKED_AT},
         )
         taken: List[Tuple[int]] = []
+        mangled: Dict[str, int] = {}
         parts: Dict[str, List[Dict[str, Any]]] = {}
         size, most = 0, bodies.MOST_PAST_BYTES if past else bodies.MOST_BYTES
         for row_id, part, wall, steady, boot, body, length, last_mended, ahead in found:
@@ -174,12 +175,18 @@ class Outbox:
                 wall = at.wall - at.steady + steady  # noqa: PLW2901 - by the present clock
             elif last_mended is not None and row_id <= last_mended:
                 wall = ahead + steady  # noqa: PLW2901 - by that boot's last
-            rows.append({"at": clock.rfc3339(wall), **json.loads(body)})
+            content = _content(body)
+            if content is None:
+                mangled[part] = mangled.get(part, 0) + 1
+            else:
+                rows.append({"at": clock.rfc3339(wall), **content})
             taken.append((row_id,))
         if not past:
             for rows in parts.values():
                 rows.reverse()
         self._db.execute_many("DELETE FROM rows WHERE id = ?", taken)
+        if mangled:
+            self.count_dropped(mangled)
         return {part: rows for part, rows in parts.items() if rows}
 
     def put_back(
@@ -203,3 +210,11 @@ class Outbox:
     def count(self) -> int:
         """Return how many rows wait."""
         return int(self._db.execute("SELECT COUNT(*) FROM rows").fetchone()[0])
+
+
+def _content(body: str) -> Optional[Dict[str, Any]]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

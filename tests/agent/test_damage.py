@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import sqlite3
 
 import pytest
@@ -16,6 +17,8 @@ from support.agent import AgentProcess
 from support.streams import until
 
 PAGE = 4096
+# For the beginning of a row: two that make it none, and one that leaves it one.
+GARBAGE = (b"no", b'{"\xff\x00', b'{"message": "\xff\xfe')
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +100,23 @@ def test_damage_that_shows_while_the_agent_runs_does_not_end_it(device):
     until(lambda: told(server))
     assert agent.pid == pid
     assert agent.stop() == 0
+
+
+def test_rows_that_the_disk_has_mangled_are_counted_and_hold_up_none(device):
+    """Within a page, where the database cannot see it."""
+    agent, server = device
+    file = agent.folder / FILE
+    rows = [one.start() for one in re.finditer(b'{"message": "xxx', file.read_bytes())]
+    with file.open("r+b") as damaged:
+        for place, garbage in zip(rows, GARBAGE, strict=False):
+            damaged.seek(place)
+            damaged.write(garbage)
+    agent.start()
+    dropped = until(lambda: [one["dropped"] for one in server.accepted if "dropped" in one])
+    assert agent.stop() == 0
+    assert [one["logs"] for one in dropped] == [2]
+    assert any("\ufffd\ufffdx" in one["message"] for one in server.rows("logs"))
+    assert told(server) == []
 
 
 def test_only_the_latest_of_the_damaged_stores_is_kept(folder):
