@@ -78,34 +78,13 @@ async def both_ways(  # noqa: PLR0913 - a query's parts
         BadCursorError: the cursor is not one of ours.
 
     """
-    chosen = sa.select(rows_of).where(rows_of.c.device_id == device.device_id, *where)
-    chosen = chosen.where(*within(rows_of, window))
-    if cursor is not None:
-        at_ms, row_id = decode_cursor(cursor, int, int)
-        here, there = _position(rows_of), _literal((at_ms, row_id))
-        chosen = chosen.where(here > there if forward else here < there)
-    order = [rows_of.c.at, rows_of.c.id]
-    ordered = chosen.order_by(*(order if forward else [part.desc() for part in order]))
-    found = await tx.rows(
-        ordered.limit(limit + 1).add_columns(
-            sa.type_coerce(rows_of.c.at, sa.BigInteger).label("at_ms")
-        )
+    page, more = await _page(
+        tx, rows_of, device, window, where, cursor=cursor, forward=forward, limit=limit
     )
-    page = list(found[:limit])
-    if forward:
-        page.reverse()
     ends = (
         [encode_cursor(row.at_ms, row.id) for row in (page[0], page[-1])] if page else [cursor] * 2
     )
-    return Span(page, older=ends[1], newer=ends[0], more=len(found) > limit)
-
-
-def _position(rows_of: sa.Table) -> sa.Tuple:
-    return sa.tuple_(sa.type_coerce(rows_of.c.at, sa.BigInteger), rows_of.c.id)
-
-
-def _literal(parts: Sequence[Any]) -> sa.Tuple:
-    return sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in parts))
+    return Span(page, older=ends[1], newer=ends[0], more=more)
 
 
 async def newest_first(  # noqa: PLR0913 - a query's parts
@@ -124,21 +103,43 @@ async def newest_first(  # noqa: PLR0913 - a query's parts
         BadCursorError: the cursor is not one of ours.
 
     """
-    chosen = sa.select(rows_of).where(rows_of.c.device_id == device.device_id, *where)
-    chosen = chosen.where(*within(rows_of, window))
-    if cursor is not None:
-        at_ms, row_id = decode_cursor(cursor, int, int)
-        # The time alone says the same once more, for PostgreSQL: from it, and not from the pair, it
-        # knows that newer partitions need no looking into.
-        at = sa.type_coerce(rows_of.c.at, sa.BigInteger)
-        chosen = chosen.where(_position(rows_of) < _literal((at_ms, row_id)), at <= at_ms)
-    ordered = chosen.order_by(rows_of.c.at.desc(), rows_of.c.id.desc()).limit(limit + 1)
-    found = await tx.rows(
-        ordered.add_columns(sa.type_coerce(rows_of.c.at, sa.BigInteger).label("at_ms"))
+    page, more = await _page(
+        tx, rows_of, device, window, where, cursor=cursor, forward=False, limit=limit
     )
-    page = found[:limit]
-    more = len(found) > limit
     return page, encode_cursor(page[-1].at_ms, page[-1].id) if more else None
+
+
+async def _page(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    rows_of: sa.Table,
+    device: DeviceRef,
+    window: Window,
+    where: Sequence[sa.ColumnElement[bool]],
+    *,
+    cursor: str | None,
+    forward: bool,
+    limit: int,
+) -> tuple[Sequence[Row], bool]:
+    """Read the page before or after a cursor, newest first, and whether more lie that way.
+
+    Each row has its time in milliseconds besides, as ``at_ms``.
+    """
+    at, row_id = sa.type_coerce(rows_of.c.at, sa.BigInteger), rows_of.c.id
+    chosen = sa.select(rows_of, at.label("at_ms"))
+    chosen = chosen.where(rows_of.c.device_id == device.device_id, *where, *within(rows_of, window))
+    if cursor is not None:
+        from_at, from_id = decode_cursor(cursor, int, int)
+        here = sa.tuple_(at, row_id)
+        there = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in (from_at, from_id)))
+        # The time alone says the same once more, for PostgreSQL: from it, and not from the pair, it
+        # knows that partitions of other days need no looking into.
+        after, before = (here > there, at >= from_at), (here < there, at <= from_at)
+        chosen = chosen.where(*(after if forward else before))
+    order = [rows_of.c.at, row_id]
+    ordered = chosen.order_by(*(order if forward else [part.desc() for part in order]))
+    found = await tx.rows(ordered.limit(limit + 1))
+    page = found[:limit]
+    return page[::-1] if forward else page, len(found) > limit
 
 
 def within(rows_of: sa.Table, window: Window) -> list[sa.ColumnElement[bool]]:

@@ -71,14 +71,9 @@ async def list_events(  # noqa: PLR0913 - a query's parts
 ) -> Page[Event]:
     """List events, newest first (``device:read``)."""
     caller.require(Scope.DEVICE_READ)
-    wanted = {"entity_type": entity_type, "entity_id": entity_id, "event": event}
+    equal = _given(entity_type=entity_type, entity_id=entity_id, event=event)
     items, next_cursor = await store.list_events(
-        tx,
-        device,
-        window,
-        equal={name: value for name, value in wanted.items() if value is not None},
-        cursor=cursor,
-        limit=limit,
+        tx, device, window, equal=equal, cursor=cursor, limit=limit
     )
     return Page(items, next_cursor)
 
@@ -98,11 +93,14 @@ async def walk_events(  # noqa: PLR0913 - a query's parts
 ) -> tuple[list[Event], Span]:
     """Read events newest first, from a cursor back or forward in time (``device:read``)."""
     caller.require(Scope.DEVICE_READ)
-    wanted = {"entity_type": entity_type, "entity_id": entity_id, "event": event}
-    equal = {name: value for name, value in wanted.items() if value is not None}
+    equal = _given(entity_type=entity_type, entity_id=entity_id, event=event)
     return await store.walk_events(
         tx, device, window, equal=equal, cursor=cursor, forward=forward, limit=limit
     )
+
+
+def _given(**wanted: str | None) -> dict[str, str]:
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 async def follow(
