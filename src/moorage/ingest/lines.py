@@ -4,18 +4,18 @@ One line for all would be as slow for everybody as the busiest makes it. With a 
 workspace that sends more than it gets through waits behind itself.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 # While others wait too, a workspace has no more of a batch than the busiest of the others, or this:
 # the batch is what each of them waits for.
 _LEAST_SHARE = 64
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(Struct, frozen=True):
     """What an item costs: rows it leaves, bytes it holds while it waits; and who it is from."""
 
     rows: int
@@ -47,13 +47,13 @@ class Lines(Generic[W]):
     def __init__(self) -> None:
         """Start with none."""
         self._lines: OrderedDict[str, deque[W]] = OrderedDict()
-        self._senders: Counter[str] = Counter()
-        self._length = 0
+        self._senders: dict[str, int] = {}
+        self.length = 0
         self.size_bytes = 0
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return self._length
+        return self.length
 
     @property
     def tenants(self) -> int:
@@ -75,10 +75,10 @@ class Lines(Generic[W]):
         if line is None:
             line = self._lines[weight.tenant] = deque()
         line.append(waiting)
-        self._length += 1
+        self.length += 1
         self.size_bytes += weight.size_bytes
         if weight.sender:
-            self._senders[weight.sender] += 1
+            self._senders[weight.sender] = self._senders.get(weight.sender, 0) + 1
 
     def take(self, most: int, most_rows: int) -> list[W]:
         """Take a batch: at least one item, then while there are items, ``most`` and rows allow."""
@@ -92,10 +92,11 @@ class Lines(Generic[W]):
                 if len(batch) == most or (batch and rows > most_rows):
                     shares.clear()
                     break
-                batch.append(self._first_of(tenant, line))
+                batch.append(line.popleft())
                 shares[tenant] -= 1
                 if not shares[tenant]:
                     del shares[tenant]
+        self._note_taken(batch)
         return batch
 
     def _shares(self) -> dict[str, int]:
@@ -109,15 +110,17 @@ class Lines(Generic[W]):
         share = max(second, _LEAST_SHARE)
         return {tenant: min(len(line), share) for tenant, line in self._lines.items()}
 
-    def _first_of(self, tenant: str, line: deque[W]) -> W:
-        waiting = line.popleft()
-        if not line:
+    def _note_taken(self, batch: list[W]) -> None:
+        self.length -= len(batch)
+        senders = self._senders
+        for waiting in batch:
+            weight = waiting.weight
+            self.size_bytes -= weight.size_bytes
+            if weight.sender:
+                left = senders[weight.sender] - 1
+                if left:
+                    senders[weight.sender] = left
+                else:
+                    del senders[weight.sender]
+        for tenant in [tenant for tenant, line in self._lines.items() if not line]:
             del self._lines[tenant]
-        weight = waiting.weight
-        self._length -= 1
-        self.size_bytes -= weight.size_bytes
-        if weight.sender:
-            self._senders[weight.sender] -= 1
-            if not self._senders[weight.sender]:
-                del self._senders[weight.sender]
-        return waiting

@@ -9,11 +9,11 @@ own, with so many places for each device: who sends too much is turned away, and
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 import structlog
+from msgspec import Struct
 
 from moorage.core.errors import DomainError, Kind, of_exception
 from moorage.ingest.lines import Lines, Weight
@@ -71,8 +71,7 @@ R = TypeVar("R")
 Write: TypeAlias = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R | DomainError]]]
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting(Generic[T, R]):
+class _Waiting(Struct, Generic[T, R], eq=False):
     item: T
     weight: Weight
     answer: asyncio.Future[R | DomainError]
@@ -96,6 +95,7 @@ class Batches(Generic[T, R]):
         self._weigh = weigh
         self._limits = limits
         self._queue: Lines[_Waiting[T, R]] = Lines()
+        self._few = min(_FEW, limits.batch_reports)
         # Items a second, while there is always one that waits; 0 until something was written.
         self._pace = 0.0
         self._under_way = 0
@@ -109,7 +109,7 @@ class Batches(Generic[T, R]):
     @property
     def queued(self) -> int:
         """How many wait."""
-        return len(self._queue)
+        return self._queue.length
 
     def start(self) -> None:
         """Begin to write; once begun it goes on."""
@@ -132,9 +132,9 @@ class Batches(Generic[T, R]):
 
         """
         loop = asyncio.get_running_loop()
-        weight = self._weigh(item)
-        self._admit(weight, loop.time())
-        waiting: _Waiting[T, R] = _Waiting(item, weight, loop.create_future(), loop.time())
+        weight, now = self._weigh(item), loop.time()
+        self._admit(weight.tenant, weight.sender, weight.size_bytes, now)
+        waiting: _Waiting[T, R] = _Waiting(item, weight, loop.create_future(), now)
         self._queue.add(waiting)
         self._something.set()
         # A sender that hangs up changes nothing: what it sent is written all the same.
@@ -143,20 +143,20 @@ class Batches(Generic[T, R]):
             raise outcome
         return outcome
 
-    def check(self, weight: Weight) -> None:
-        """Raise what ``submit`` would for an item of that weight: before work is put into it."""
-        self._admit(weight, asyncio.get_running_loop().time())
+    def check(self, tenant: str, sender: str) -> None:
+        """Raise what ``submit`` would for an item of theirs: before work is put into it."""
+        self._admit(tenant, sender, 0, asyncio.get_running_loop().time())
 
-    def _admit(self, weight: Weight, now: float) -> None:
+    def _admit(self, tenant: str, sender: str, size_bytes: int, now: float) -> None:
         limits, queue = self._limits, self._queue
-        if weight.sender and queue.of_sender(weight.sender) >= limits.per_device:
+        if queue.of_sender(sender) >= limits.per_device:
             self.refused += 1
             raise too_many_of(limits.per_device)
         full = (
-            len(queue) >= limits.queued_reports
-            or queue.size_bytes + weight.size_bytes > limits.queued_bytes
+            queue.length >= limits.queued_reports
+            or queue.size_bytes + size_bytes > limits.queued_bytes
         )
-        if self._closing or full or self._late(weight.tenant, now):
+        if self._closing or full or self._late(tenant, now):
             self.refused += 1
             raise overloaded()
 
@@ -170,14 +170,14 @@ class Batches(Generic[T, R]):
         if waited > limits.oldest_s:
             return True
         # A few are not late, however slow the disk: the next batch takes them all.
-        if len(queue) < min(_FEW, limits.batch_reports):
+        if queue.length < self._few:
             return False
         if waited > limits.soon_s:
             return True
-        ahead = self._under_way + min(len(queue), len(line) * queue.tenants)
+        ahead = self._under_way + min(queue.length, len(line) * queue.tenants)
         if self._pace and ahead / self._pace > limits.soon_s:
             return True
-        crowded = len(queue) >= limits.queued_reports * _FOR_ANYBODY
+        crowded = queue.length >= limits.queued_reports * _FOR_ANYBODY
         return crowded and len(line) * (queue.tenants + 1) > limits.queued_reports
 
     async def _run(self) -> None:
@@ -258,7 +258,7 @@ class Batches(Generic[T, R]):
 
 
 def _answer(waiting: _Waiting[T, R], outcome: R | DomainError) -> None:
-    with suppress(asyncio.InvalidStateError):
+    if not waiting.answer.done():
         waiting.answer.set_result(outcome)
 
 

@@ -1,6 +1,7 @@
 """What dialects hand in: reports, and check-ins of devices that speak no report."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from moorage.core.caller import DeviceRef
 from moorage.core.errors import DomainError
@@ -81,16 +82,16 @@ class Ingest:
             DomainError: ``unavailable`` when too much waits already.
 
         """
-        self._reports.check(Weight(1, 0, device.workspace_id, device.device_id))
+        self._reports.check(device.workspace_id, device.device_id)
 
-    async def submit(self, incoming: Incoming) -> Received:
+    def submit(self, incoming: Incoming) -> Coroutine[Any, Any, Received]:
         """Return a report's acknowledgement once it is durable.
 
         Raises:
             DomainError: a refusal, or ``unavailable`` when too much waits already.
 
         """
-        return await self._reports.submit(incoming)
+        return self._reports.submit(incoming)
 
     async def check_in(self, checkin: Checkin) -> CheckedIn:
         """Return what a device that checked in is to do, once its check-in is durable.

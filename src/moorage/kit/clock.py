@@ -46,4 +46,5 @@ def from_ms(ms: int) -> datetime:
 
 def rfc3339(at: datetime) -> str:
     """``2026-04-28T12:00:00.000Z``: UTC with milliseconds, the form of RFC 3339 we write."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"

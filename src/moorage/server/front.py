@@ -4,13 +4,14 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moorage.server.logs import current_request
+from moorage.server.tally import Tally
 
 _log = structlog.get_logger("moorage.requests")
 _UNKNOWN = "(unknown)"
@@ -45,24 +46,11 @@ class FrontDoor:
         self._server = secrets.token_hex(6)
         self._by_segment = dict(by_segment)
         self._otherwise = otherwise
-        self._requests = Counter(
-            "moorage_requests_total",
-            "Requests answered",
-            ["method", "route", "status"],
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "moorage_request_seconds",
-            "Time to answer, the body of the request included",
-            ["route"],
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
-            registry=registry,
-        )
+        self._tally = Tally()
+        registry.register(self._tally)
         self._turned_away = 0
         self._told_at = -_TELL_EVERY_S
         self._debug = logging.getLogger("moorage.requests").isEnabledFor(logging.DEBUG)
-        self._reports_ok = self._requests.labels("POST", _HOT, "200")
-        self._reports_seconds = self._seconds.labels(_HOT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,12 +61,12 @@ class FrontDoor:
         request_id = f"{self._server}-{next(_numbers):x}"
         status = 500
 
-        async def tagged(message: Message) -> None:
+        def tagged(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((b"x-request-id", request_id.encode()))
-            await send(message)
+            return send(message)
 
         segment = scope["path"].split("/", 2)[1] if "/" in scope["path"] else ""
         app = self._by_segment.get(segment, self._otherwise)
@@ -91,18 +79,15 @@ class FrontDoor:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = _template(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._tally.note(method, route, status, seconds)
         if route == _HOT and status == 200:  # noqa: PLR2004 - the hottest route by far
-            self._reports_ok.inc()
-            self._reports_seconds.observe(seconds)
             if self._debug:
                 _log.debug("report", status=status, seconds=round(seconds, 4))
             return
         if route == _HOT and status == 503:  # noqa: PLR2004 - too many at once
-            self._note_turned_away(seconds)
+            self._note_turned_away()
             return
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
         level = "warning" if status >= 500 else "info"  # noqa: PLR2004 - our own faults
         client = scope.get("client")
         getattr(_log, level)(
@@ -114,10 +99,8 @@ class FrontDoor:
             client=client[0] if client else None,
         )
 
-    def _note_turned_away(self, seconds: float) -> None:
-        """Count a report that there was no room for; a line for each would need room, too."""
-        self._requests.labels("POST", _HOT, "503").inc()
-        self._seconds.labels(_HOT).observe(seconds)
+    def _note_turned_away(self) -> None:
+        """Tell of reports that there was no room for; a line for each would need room, too."""
         self._turned_away += 1
         now = time.monotonic()
         if now - self._told_at >= _TELL_EVERY_S:

@@ -17,15 +17,14 @@ _SLOWEST_S = 30.0
 _decode = msgspec.json.Decoder().decode
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Return the whole body.
+async def read_body(declared: int | None, receive: Receive, limit: int) -> bytes:
+    """Return the whole body; ``declared`` is the length its sender gives, if it does.
 
     Raises:
         DomainError: ``too_large`` over ``limit`` bytes (before reading, when the sender says so);
             ``unavailable`` when it does not arrive within 30 seconds or breaks off.
 
     """
-    declared = _content_length(scope)
     if declared is not None and declared > limit:
         raise too_large(limit)
     # Most bodies are here with their request; for those no clock is needed.
@@ -53,14 +52,16 @@ async def _read(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await _receive(receive)
-        chunk = message.get("body", b"")
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _cut_off()
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise too_large(limit)
-        chunks.append(chunk)
         if not message.get("more_body"):
-            return b"".join(chunks)
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        chunks.append(chunk)
 
 
 @types.coroutine
@@ -77,13 +78,8 @@ def _resumed(
     return rest
 
 
-async def _receive(receive: Receive) -> Message:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise DomainError(
-            Kind.UNAVAILABLE, "body_cut_off", "the connection broke off within the body"
-        )
-    return message
+def _cut_off() -> DomainError:
+    return DomainError(Kind.UNAVAILABLE, "body_cut_off", "the connection broke off within the body")
 
 
 def _content_length(scope: Scope) -> int | None:
@@ -132,7 +128,7 @@ class BodyGuard:
         try:
             if self._parses:
                 _check_query(scope)
-            body = await read_body(scope, receive, self._limit)
+            body = await read_body(_content_length(scope), receive, self._limit)
             if body and self._parses and _is_json(scope):
                 parse_json(body)
         except DomainError as error:

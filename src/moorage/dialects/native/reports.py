@@ -28,6 +28,7 @@ PATH = "/v1/reports"
 _TOO_MUCH = frozenset({"overloaded", "too_many_waiting"})
 _decode = msgspec.json.Decoder(Report).decode
 _encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
 _PLACE = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<at>\d+)\]|\[\.\.\.\]")
 
@@ -44,7 +45,7 @@ class ReportsRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one report, once it is durable."""
         try:
-            body = _encode(await self._take(scope, receive))
+            body = await self._take(scope, receive)
         except (DomainError, StorageError) as error:
             refusal = of_exception(error)
             if refusal is None:
@@ -59,15 +60,12 @@ class ReportsRoute:
             _log.error("request_failed", error=type(error).__name__, exc_info=error)
             await broken()(scope, receive, send)
             return
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _take(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        authorization = encoding = device_time = None
+    async def _take(self, scope: Scope, receive: Receive) -> bytes:
+        authorization = encoding = device_time = declared = None
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value.decode("latin-1")
@@ -75,9 +73,11 @@ class ReportsRoute:
                 encoding = value
             elif name == b"moorage-device-time":
                 device_time = value
+            elif name == b"content-length" and value.isdigit():
+                declared = int(value)
         key = await self._services.callers.device_of(bearer_of(authorization))
         self._services.ingest.check_room(key.device)
-        raw = await read_body(scope, receive, REPORT_LIMIT)
+        raw = await read_body(declared, receive, REPORT_LIMIT)
         now = self._clock.now()
         body = decompress(raw, encoding)
         report = decode_report(body)
@@ -99,26 +99,38 @@ class ReportsRoute:
         return _answer(received, self._clock.now())
 
 
-def _answer(received: Received, now: datetime) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "received": received.sequence,
-        "chain": received.chain,
-        "server_time": rfc3339(now),
-        "report_interval_s": received.report_interval_s,
-        "config_revision": received.config_revision,
-        "commands": [
-            {
-                "id": command.id,
-                "kind": command.kind,
-                "arguments": command.arguments,
-                "expires_at": rfc3339(command.expires_at),
-            }
-            for command in received.commands
-        ],
-    }
-    if received.notes:
-        answer["notes"] = received.notes
-    return answer
+class _Answer(msgspec.Struct):
+    """The acknowledgement on the wire; what there are no notes on has none."""
+
+    received: int
+    chain: str
+    server_time: str
+    report_interval_s: int
+    config_revision: int
+    commands: list[dict[str, Any]]
+    notes: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+def _answer(received: Received, now: datetime) -> bytes:
+    return _encode(
+        _Answer(
+            received.sequence,
+            received.chain,
+            rfc3339(now),
+            received.report_interval_s,
+            received.config_revision,
+            [
+                {
+                    "id": command.id,
+                    "kind": command.kind,
+                    "arguments": command.arguments,
+                    "expires_at": rfc3339(command.expires_at),
+                }
+                for command in received.commands
+            ],
+            received.notes or msgspec.UNSET,
+        )
+    )
 
 
 def decompress(raw: bytes, encoding: bytes | None) -> bytes:
@@ -172,21 +184,30 @@ def decode_report(body: bytes) -> Report:
         ) from None
     except RecursionError:
         raise DomainError(Kind.INVALID, "malformed_body", "the body is nested too deeply") from None
-    for name in ("telemetry", "logs", "events"):
-        if len(getattr(report, name)) > MOST_ROWS:
+    for name, rows in (
+        ("telemetry", report.telemetry),
+        ("logs", report.logs),
+        ("events", report.events),
+    ):
+        if len(rows) > MOST_ROWS:
             raise DomainError(
                 Kind.TOO_LARGE,
                 "too_many_rows",
                 f"a report holds at most {MOST_ROWS} entries in {name}; send the rest in the next",
                 extra={"part": name, "limit": MOST_ROWS},
             )
+    if report.events or report.commands:
+        _check_parts(report)
+    return report
+
+
+def _check_parts(report: Report) -> None:
     for at, event in enumerate(report.events):
         if event.metadata:
             check_part(event.metadata, f"/events/{at}/metadata")
     for at, command in enumerate(report.commands):
         if command.result:
             check_part(command.result, f"/commands/{at}/result")
-    return report
 
 
 def check_part(value: object, pointer: str) -> None:
