@@ -170,10 +170,7 @@ async def find_by_text(tx: Tx, text: str) -> Key | None:
 async def get(tx: Tx, caller: Caller, key_id: str) -> Key:
     """Return one of the workspace's own keys (``api-key:read``)."""
     caller.require(Scope.API_KEY_READ)
-    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
-    if key is None:
-        raise not_found("key")
-    return key
+    return await _own(tx, caller, key_id)
 
 
 async def list_all(tx: Tx, caller: Caller) -> Sequence[Key]:
@@ -204,9 +201,7 @@ async def list_keys(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) -
 async def revoke(tx: Tx, caller: Caller, key_id: str) -> Key:
     """Revoke a workspace key, at once and for good (``api-key:revoke``); again is no error."""
     caller.require(Scope.API_KEY_REVOKE)
-    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
-    if key is None:
-        raise not_found("key")
+    key = await _own(tx, caller, key_id)
     _refuse_protected(key)
     if await store.revoke(tx, caller.workspace_id, key_id):
         await audit.record(tx, caller, "key.revoked", key_id, {"name": key.name})
@@ -233,9 +228,7 @@ async def update(  # noqa: PLR0913 - what may be changed
 
     """
     caller.require(Scope.API_KEY_UPDATE)
-    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
-    if key is None or key.revoked_at is not None:
-        raise not_found("key")
+    key = await _own_unrevoked(tx, caller, key_id)
     values: dict[str, Any] = {}
     if name is not None:
         values["name"] = name
@@ -247,15 +240,11 @@ async def update(  # noqa: PLR0913 - what may be changed
         if disabled:
             _refuse_protected(key)
         values["disabled_at"] = (key.disabled_at or tx.now) if disabled else None
-    if protected is not None:
-        if key.protected and not protected:
-            raise DomainError(
-                Kind.FORBIDDEN, "key_protected", "a protection cannot be taken back with a key"
-            )
-        values["protected"] = protected
-    if metadata is not None:
-        check_json(metadata, "/customMetadata")
-        values["metadata"] = dict(metadata)
+    if key.protected and protected is False:
+        raise DomainError(
+            Kind.FORBIDDEN, "key_protected", "a protection cannot be taken back with a key"
+        )
+    values |= _noted(protected=protected, metadata=metadata)
     if values:
         await store.update(tx, caller.workspace_id, key_id, values)
         changed = {name: value for name, value in values.items() if name != "disabled_at"}
@@ -274,12 +263,7 @@ async def finish(
 ) -> Key:
     """Complete a key just made by the same caller (``api-key:create``)."""
     caller.require(Scope.API_KEY_CREATE)
-    values: dict[str, Any] = {}
-    if protected is not None:
-        values["protected"] = protected
-    if metadata is not None:
-        check_json(metadata, "/customMetadata")
-        values["metadata"] = dict(metadata)
+    values = _noted(protected=protected, metadata=metadata)
     if values:
         await store.update(tx, caller.workspace_id, key_id, values)
     return await _own(tx, caller, key_id)
@@ -294,9 +278,7 @@ async def roll(tx: Tx, caller: Caller, key_id: str) -> NewKey:
     """
     caller.require(Scope.API_KEY_REVOKE)
     caller.require(Scope.API_KEY_CREATE)
-    key = await store.find(tx, caller.workspace_id, key_id, live=caller.live)
-    if key is None or key.revoked_at is not None:
-        raise not_found("key")
+    key = await _own_unrevoked(tx, caller, key_id)
     _refuse_protected(key)
     rules.check_grant(caller, key.scopes)
     await store.revoke(tx, caller.workspace_id, key_id)
@@ -313,6 +295,22 @@ async def _own(tx: Tx, caller: Caller, key_id: str) -> Key:
     if key is None:
         raise not_found("key")
     return key
+
+
+async def _own_unrevoked(tx: Tx, caller: Caller, key_id: str) -> Key:
+    key = await _own(tx, caller, key_id)
+    if key.revoked_at is not None:
+        raise not_found("key")
+    return key
+
+
+def _noted(*, protected: bool | None, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the columns of what is given. Raises DomainError ``invalid`` for the metadata."""
+    values: dict[str, Any] = {} if protected is None else {"protected": protected}
+    if metadata is not None:
+        check_json(metadata, "/customMetadata")
+        values["metadata"] = dict(metadata)
+    return values
 
 
 def _refuse_protected(key: Key) -> None:
