@@ -109,14 +109,12 @@ class Cleared:
     rows: int = 0
     days: int = 0
     steps: int = 0
-    steps_over: int = 0
     longest_s: float = 0.0
 
     def note(self, gone: int, seconds: float) -> None:
         """Count a step."""
         self.rows += gone
         self.steps += 1
-        self.steps_over += seconds > LONGEST_S
         self.longest_s = max(self.longest_s, seconds)
 
 
