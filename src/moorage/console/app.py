@@ -15,7 +15,7 @@ from moorage.console import errors
 from moorage.console.showing import environment
 from moorage.console.signing_in import Endpoint, open_to_all, signed_in
 from moorage.console.statics import PREFIX, Statics
-from moorage.console.views import account, entrance, events, fleet
+from moorage.console.views import account, entrance, events, fleet, people
 from moorage.console.web import HOME, Console
 from moorage.core.accounts import Passwords
 from moorage.core.errors import DomainError
@@ -41,6 +41,23 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/switch", account.places),
     (_POST, "/console/switch", account.switch),
     (_POST, "/console/sign-out", account.sign_out),
+    # --- the own account
+    (_GET, "/console/account", account.show),
+    (_POST, "/console/account/name", account.rename),
+    (_POST, "/console/account/password", account.change_password),
+    (_POST, "/console/account/second-factor", account.begin_second_factor),
+    (_POST, "/console/account/second-factor/confirm", account.confirm_second_factor),
+    (_POST, "/console/account/second-factor/remove", account.remove_second_factor),
+    (_POST, "/console/account/recovery-codes", account.renew_recovery_codes),
+    (_POST, "/console/account/sessions/{session_id}/end", account.end_session),
+    (_POST, "/console/account/sessions/end-others", account.end_other_sessions),
+    (_POST, "/console/account/accept", account.accept_invitation),
+    # --- people
+    (_GET, "/console/workspace/people", people.show),
+    (_POST, "/console/workspace/people/invite", people.invite),
+    (_POST, "/console/workspace/people/invites/{invite_id}/revoke", people.revoke_invite),
+    (_POST, "/console/workspace/people/{account_id}/role", people.change_role),
+    (_POST, "/console/workspace/people/{account_id}/remove", people.remove),
     # --- the fleet
     (_GET, "/console/devices", fleet.show),
 )
@@ -51,6 +68,11 @@ ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/sign-in/code", entrance.sign_in_with_code),
     (_GET, "/console/set-up", entrance.show_set_up),
     (_POST, "/console/set-up", entrance.set_up),
+    (_GET, "/console/invitation", entrance.show_invitation),
+    (_POST, "/console/invitation", entrance.accept_invitation),
+    (_POST, "/console/invitation/look", entrance.look_at_invitation),
+    (_GET, "/console/password", entrance.show_new_password),
+    (_POST, "/console/password", entrance.set_new_password),
 )
 
 _POLICY = (

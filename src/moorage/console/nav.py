@@ -22,7 +22,7 @@ ENTRIES = (
     Entry("Config", "/console/workspace/config", "adjustments", Scope.CONFIG_READ),
     Entry("Tokens", "/console/workspace/tokens", "ticket", Scope.TOKEN_READ),
     Entry("API keys", "/console/workspace/keys", "key", Scope.API_KEY_READ),
-    Entry("People", "/console/workspace/people", "users", Scope.DEVICE_READ),
+    Entry("People", "/console/workspace/people", "users", Scope.WORKSPACE_ADMIN),
     Entry("Audit", "/console/workspace/audit", "history", Scope.AUDIT_READ),
     Entry("Health", "/console/workspace/health", "heartbeat", Scope.DEVICE_READ),
 )

@@ -10,6 +10,29 @@ class SignIn:
     next: str
     email: str = ""
     wrong: str | None = None
+    password_was_set: bool = False
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """What somebody is invited to, for whoever holds the link.
+
+    ``has_account``: the address has an account, which joins; ``signed_in_as`` is whose session this
+    browser has, and ``csrf`` its token.
+    """
+
+    workspace: str
+    role: str
+    email: str
+    has_account: bool
+    shortest_password: int
+    signed_in_as: str | None = None
+    csrf: str = ""
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the one signed in is the one invited."""
+        return self.signed_in_as == self.email
 
 
 @dataclass(frozen=True)

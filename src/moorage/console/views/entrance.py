@@ -1,11 +1,12 @@
-"""Before anybody is signed in: password, code, and the first set-up."""
+"""Before anybody is signed in: password, code, the first set-up, links that let somebody in."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from moorage.console import signing_in, web
-from moorage.console.contexts.entrance import SecondStep, SignIn
-from moorage.core import accounts
+from moorage.console.contexts.entrance import Invitation, SecondStep, SignIn
+from moorage.core import accounts, workspaces
+from moorage.core.accounts import LinkKind
 
 _WRONG = "E-mail address or password is wrong, or too many tries were made; wait a little."
 _CODE_WRONG = "This code is wrong, was used already, or too many tries were made."
@@ -13,8 +14,10 @@ _CODE_WRONG = "This code is wrong, was used already, or too many tries were made
 
 async def show_sign_in(request: Request) -> Response:
     """Show the form."""
-    to = signing_in.next_of(request.query_params.get("next", ""))
-    return web.render(request, "entrance/sign_in.html", SignIn(to))
+    query = request.query_params
+    to = signing_in.next_of(query.get("next", ""))
+    page = SignIn(to, password_was_set="set" in query)
+    return web.render(request, "entrance/sign_in.html", page)
 
 
 async def sign_in(request: Request) -> Response:
@@ -56,7 +59,7 @@ async def set_up(request: Request) -> Response:
     form = await web.form_of(request)
     console = web.console_of(request)
     async with console.services.db.read() as tx:
-        await accounts.check_link(tx, form.text("token"), accounts.LinkKind.SET_UP)
+        await accounts.check_link(tx, form.text("token"), LinkKind.SET_UP)
     hashed = await console.passwords.hash(form.text("password"), email=form.text("email"))
     async with console.services.db.write() as tx:
         made = await accounts.redeem_set_up(
@@ -70,3 +73,65 @@ async def set_up(request: Request) -> Response:
         )
     told = "Welcome. This is your fleet; add a device to begin."
     return signing_in.keep(request, web.go(request, web.HOME, told), made)
+
+
+# --- invitations
+
+
+async def show_invitation(request: Request) -> Response:
+    """Show the page of an invitation, which asks for what it is to once it has the link's text."""
+    return web.render(request, "entrance/invitation.html")
+
+
+async def look_at_invitation(request: Request) -> Response:
+    """Show what an invitation is to, and how it can be accepted."""
+    form = await web.form_of(request)
+    async with web.console_of(request).services.db.read() as tx:
+        link = await accounts.find_link(tx, form.text("token"), LinkKind.INVITE)
+        if link is None or link.workspace_id is None:
+            return web.render(request, "entrance/_link_spent.html")
+        session = await accounts.find_session(tx, request.cookies.get(web.COOKIE, ""))
+        page = Invitation(
+            workspace=(await workspaces.get(tx, link.workspace_id)).name,
+            role=str(link.role),
+            email=link.email or "",
+            has_account=await accounts.has_account(tx, link),
+            shortest_password=accounts.SHORTEST_PASSWORD,
+            signed_in_as=session and session.account.email,
+            csrf="" if session is None else session.csrf,
+        )
+    return web.render(request, "entrance/_invitation.html", page)
+
+
+async def accept_invitation(request: Request) -> Response:
+    """Make the account an invitation is for."""
+    form, console = await web.form_of(request), web.console_of(request)
+    token = form.text("token")
+    async with console.services.db.read() as tx:
+        link = await accounts.check_link(tx, token, LinkKind.INVITE)
+    hashed = await console.passwords.hash(form.text("password"), email=link.email)
+    async with console.services.db.write() as tx:
+        made = await accounts.redeem_invite(
+            tx, token, name=form.text("name"), hashed=hashed, origin=web.origin_of(request)
+        )
+    return signing_in.keep(request, web.go(request, web.HOME, "Welcome."), made)
+
+
+# --- a new password
+
+
+async def show_new_password(request: Request) -> Response:
+    """Show the form of a link to set a new password."""
+    return web.render(request, "entrance/password.html")
+
+
+async def set_new_password(request: Request) -> Response:
+    """Set it; signing in, second factor included, follows."""
+    form, console = await web.form_of(request), web.console_of(request)
+    token = form.text("token")
+    async with console.services.db.read() as tx:
+        link = await accounts.check_link(tx, token, LinkKind.RESET)
+    hashed = await console.passwords.hash(form.text("password"), email=link.email)
+    async with console.services.db.write() as tx:
+        await accounts.redeem_reset(tx, token, hashed=hashed)
+    return web.go(request, f"{signing_in.SIGN_IN}?set=1")
