@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 CHECK ?=
 STRICT ?=
 
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check bench soak docs clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: setup ## formatting, lint, types, import order, language level of the age
 
 bench: setup ## measure, with the raw limit beside each figure; results in bench/results
 	@$(BIN)/python bench/run.py
+
+soak: setup ## 10,000 virtual devices for half an hour: memory, disk, ledgers; SOAK="--minutes 2" for less
+	@$(BIN)/python bench/soak.py $(SOAK)
 
 docs: setup ## make the generated reference pages anew
 	@$(BIN)/python tools/reference.py
