@@ -15,6 +15,7 @@ from moorage.kit.clock import to_ms
 from moorage.kit.ids import new_row_id
 from moorage.server import clearing
 from moorage.server.jobs import Jobs
+from moorage.server.jumps import Jumps
 from moorage.storage import idempotency
 
 KEPT = Retention(
@@ -142,7 +143,10 @@ async def test_of_two_servers_one_clears_out(db, owner, clock, monkeypatch):
         async def purge(self) -> None:
             done.append(self)
 
-    first, second = Counting(db, KEPT), Counting(db, KEPT)
+    def steady() -> float:
+        return clock.now().timestamp()
+
+    first, second = (Counting(db, KEPT, jumps=Jumps(steady)) for _ in range(2))
     await first._purge_if_due()
     await second._purge_if_due()
     await first._purge_if_due()

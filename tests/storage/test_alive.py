@@ -107,11 +107,34 @@ async def test_servers_that_start_together_on_an_empty_database_note_none(db):
 
 
 @on_sqlite
-async def test_a_clock_set_back_takes_no_mark_back(db, clock):
+async def test_of_clocks_that_differ_the_one_behind_takes_no_mark_back(db, clock):
     await mark(db)
-    clock.advance(hours=-1)
+    clock.advance(minutes=-5)
     await mark(db)
-    clock.advance(hours=1)
+    clock.advance(minutes=5)
+    await mark(db)
+    assert await absences(db) == []
+
+
+@on_sqlite
+async def test_an_absence_is_noted_though_the_clock_was_set_back_before_it(db, clock):
+    clock.advance(hours=2)
+    await mark(db)
+    clock.advance(hours=-2)
+    await mark(db)
+    last = clock.now()
+    back = clock.advance(minutes=3)
+    await mark(db)
+    assert await absences(db) == [(last, back + timedelta(seconds=60))]
+
+
+@on_sqlite
+async def test_an_absence_that_ends_in_time_to_come_was_none(db, clock):
+    """The clock was ahead for a while; nobody is thought away for as long."""
+    await mark(db)
+    clock.advance(hours=2)
+    await mark(db)
+    clock.advance(hours=-2)
     await mark(db)
     assert await absences(db) == []
 

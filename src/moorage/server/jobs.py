@@ -12,6 +12,7 @@ from moorage.core import commands, workspaces
 from moorage.core.workspaces import KeptDays
 from moorage.ingest import Kept, Retention
 from moorage.server.clearing import Clearing
+from moorage.server.jumps import Jumps
 from moorage.server.rolling import EVERY as ROLL_EVERY
 from moorage.server.rolling import Rolling
 from moorage.server.room import RoomWatch
@@ -33,6 +34,7 @@ class Jobs:
         retention: Retention | Kept,
         watch: RoomWatch | None = None,
         bounds: Mapping[str, KeptDays] | None = None,
+        jumps: Jumps | None = None,
     ) -> None:
         """Keep the parts."""
         self._bounds = bounds or {}
@@ -43,6 +45,7 @@ class Jobs:
         self.cleared = self._clearing.cleared
         self._rolling = Rolling(db)
         self._tasks: list[asyncio.Task[None]] = []
+        self._jumps = jumps or Jumps()
         self.takes_writes = True
 
     def start(self) -> None:
@@ -100,7 +103,9 @@ class Jobs:
             await self.cover()
 
     async def _purge_if_due(self) -> None:
-        if await claims.take_turn(self._db, "purge", every=_PURGE_EVERY):
+        async with self._db.read() as tx:
+            held_back = self._jumps.hold_back(tx.now)
+        if not held_back and await claims.take_turn(self._db, "purge", every=_PURGE_EVERY):
             await self.purge()
 
     async def purge(self) -> None:

@@ -21,6 +21,8 @@ ABSENT_AFTER = 3 * PERIOD
 # counts as ours, or a restart would be answered by an alert storm.
 RETURN = timedelta(seconds=60)
 _REMEMBERED = timedelta(days=2)
+# Servers' clocks differ by less. What lies further ahead was written by a clock since set back.
+_SET_BACK = timedelta(minutes=10)
 
 _marks = table(
     "alive_marks",
@@ -60,7 +62,7 @@ async def mark(tx: Tx) -> None:
             {"began_at": last.at, "ended_at": tx.now + RETURN},
         )
         await tx.run(sa.delete(_absences).where(_absences.c.ended_at < tx.now - _REMEMBERED))
-    if tx.now > last.at:
+    if tx.now > last.at or last.at - tx.now > _SET_BACK:
         await tx.run(sa.update(_marks).values(at=tx.now))
 
 
@@ -72,7 +74,12 @@ async def last_mark(tx: Tx) -> datetime | None:
 
 async def absences(tx: Tx) -> Sequence[Absence]:
     """Absences of the last two days, ascending and disjoint, with one that may be going on now."""
-    found = [Absence(row.began_at, row.ended_at) for row in await tx.rows_of(_ABSENCES, {})]
+    possible = tx.now + RETURN + _SET_BACK
+    found = [
+        Absence(row.began_at, row.ended_at)
+        for row in await tx.rows_of(_ABSENCES, {})
+        if row.ended_at <= possible
+    ]
     marks = await tx.rows_of(_MARK, {})
     if marks and tx.now - marks[0].at > ABSENT_AFTER:
         # The server has just come back, or was frozen, and the mark is not renewed yet.

@@ -112,6 +112,7 @@ def _trail(text: str | None, now_id: int) -> Trail:
     at = int(text)
     if at >= 2**63:
         raise _misread()
+    at = min(at, now_id)  # later ones were given before the clock was set back
     return Trail(at, max(0, at - _LOOK_BACK_IDS))
 
 
