@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import typer
 
 from moorage.cli.server_side import chosen_settings, plain_errors
+from moorage.console.links import address_of
 from moorage.core import accounts, workspaces
 from moorage.core.accounts import Account, NewLink, Place
 from moorage.core.errors import not_found
 from moorage.kit.clock import rfc3339
 from moorage.server.app import default_public_url
-from moorage.server.first_start import address_of
 from moorage.server.logs import configure_logs
 from moorage.server.opening import opened
 from moorage.server.settings import Settings

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
+from moorage.console.links import address_of
 from moorage.core import accounts
-from moorage.core.accounts import LinkKind, NewLink
 from moorage.kit.clock import rfc3339
 from moorage.server.opening import keys_folder
 from moorage.server.settings import Settings
@@ -20,17 +20,6 @@ from moorage.storage import Database, StorageError
 
 _log = structlog.get_logger("moorage.server")
 FILE = "set-up-link.txt"
-# The text of a link stands behind the `#`, which no browser sends and no proxy writes down.
-_PATHS = {
-    LinkKind.SET_UP: "/console/set-up#",
-    LinkKind.INVITE: "/console/invitation#",
-    LinkKind.RESET: "/console/password#",
-}
-
-
-def address_of(public_url: str, made: NewLink) -> str:
-    """Return a link as it is opened in a browser."""
-    return f"{public_url}{_PATHS[made.link.kind]}{made.text}"
 
 
 def link_file(settings: Settings) -> Path:

@@ -50,8 +50,6 @@ def offered(session: Session, enrolment: Enrolment) -> SecondFactor:
         session.account.has_totp,
         0,
         session.account.has_password,
-        secret=" ".join(
-            enrolment.secret[at : at + 4] for at in range(0, len(enrolment.secret), 4)
-        ),
+        secret=" ".join(enrolment.secret[at : at + 4] for at in range(0, len(enrolment.secret), 4)),
         qr=qr.svg_data_uri(scale=_QR_SCALE, border=_QR_BORDER, light="#fff"),
     )

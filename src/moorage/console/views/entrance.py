@@ -97,7 +97,7 @@ async def look_at_invitation(request: Request) -> Response:
             email=link.email or "",
             has_account=await accounts.has_account(tx, link),
             shortest_password=accounts.SHORTEST_PASSWORD,
-            signed_in_as=session and session.account.email,
+            signed_in_as=None if session is None else session.account.email,
             csrf="" if session is None else session.csrf,
         )
     return web.render(request, "entrance/_invitation.html", page)

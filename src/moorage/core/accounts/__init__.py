@@ -3,6 +3,7 @@
 from moorage.core.accounts.links import (
     accept_invite,
     check_link,
+    find_link,
     has_account,
     invite,
     is_set_up,
@@ -49,7 +50,13 @@ from moorage.core.accounts.own import (
 )
 from moorage.core.accounts.passwords import Attempt, Checked, Passwords
 from moorage.core.accounts.people import change_role, list_members, remove_member
-from moorage.core.accounts.rules import LINK_PREFIX, SESSION_PREFIX, SHORTEST_PASSWORD, refused
+from moorage.core.accounts.rules import (
+    LINK_PREFIX,
+    SESSION_PREFIX,
+    SHORTEST_PASSWORD,
+    password_wrong,
+    refused,
+)
 from moorage.core.accounts.signing_in import (
     begin_check,
     begin_sign_in,
@@ -60,7 +67,6 @@ from moorage.core.accounts.signing_in import (
     list_sessions,
     note_use,
     places,
-    require_role,
     sign_in,
     switch,
 )
@@ -96,6 +102,7 @@ __all__ = [
     "count_recovery_codes",
     "end_all",
     "end_session",
+    "find_link",
     "find_session",
     "finish_sign_in",
     "get_by_email",
@@ -109,6 +116,7 @@ __all__ = [
     "new_set_up_link",
     "note_use",
     "offered_totp",
+    "password_wrong",
     "places",
     "purge",
     "redeem_invite",
@@ -120,7 +128,6 @@ __all__ = [
     "remove_totp_of",
     "rename",
     "renew_recovery_codes",
-    "require_role",
     "reset_link",
     "revoke_invite",
     "set_disabled",

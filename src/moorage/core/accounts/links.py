@@ -102,7 +102,7 @@ async def redeem_set_up(  # noqa: PLR0913 - what a first account consists of
 # --- invitations
 
 
-async def invite(tx: Tx, caller: Caller, email: str, role: Role) -> NewLink:
+async def invite(tx: Tx, caller: Caller, email: str, role: str) -> NewLink:
     """Make a link with which somebody joins the workspace (``workspace:admin``).
 
     An earlier one to the same address is void.
@@ -112,7 +112,7 @@ async def invite(tx: Tx, caller: Caller, email: str, role: Role) -> NewLink:
 
     """
     caller.require(Scope.WORKSPACE_ADMIN)
-    address = rules.check_email(email)
+    address, wanted = rules.check_email(email), rules.parse_role(role)
     row = await store.find_by_email(tx, address)
     if row is not None and await store.find_member(tx, caller.workspace_id, row.id) is not None:
         raise DomainError(
@@ -131,9 +131,9 @@ async def invite(tx: Tx, caller: Caller, email: str, role: Role) -> NewLink:
         caller.actor,
         workspace_id=caller.workspace_id,
         email=address,
-        role=role,
+        role=wanted,
     )
-    details = {"email": address, "role": str(role)}
+    details = {"email": address, "role": str(wanted)}
     await audit.record(tx, caller, "account.invited", made.link.id, details)
     return made
 
@@ -234,12 +234,18 @@ async def redeem_reset(tx: Tx, text: str, *, hashed: str) -> Account:
 # --- what they share
 
 
+async def find_link(tx: Tx, text: str, kind: LinkKind) -> Link | None:
+    """Return the link of a text, not spending it; None when it is good for that no longer."""
+    if len(text) > _LONGEST_TEXT or not text.startswith(f"{rules.LINK_PREFIX}_"):
+        return None
+    link = await store.find_link(tx, rules.digest(text))
+    return None if link is None or link.kind is not kind else link
+
+
 async def check_link(tx: Tx, text: str, kind: LinkKind) -> Link:
     """Return the link of a text, not spending it. Raises DomainError ``link_invalid``."""
-    if len(text) > _LONGEST_TEXT or not text.startswith(f"{rules.LINK_PREFIX}_"):
-        raise rules.link_invalid()
-    link = await store.find_link(tx, rules.digest(text))
-    if link is None or link.kind is not kind:
+    link = await find_link(tx, text, kind)
+    if link is None:
         raise rules.link_invalid()
     return link
 

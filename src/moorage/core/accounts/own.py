@@ -2,7 +2,8 @@
 
 What would let somebody in, or keep somebody out, needs the password shown anew: a session left open
 is not enough. ``None`` or ``False`` means it was wrong and was counted: the transaction is to
-commit, and the answer is ``refused()``.
+commit, and the answer is
+``password_wrong()``.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from moorage.core import audit
-from moorage.core.accounts import session_store, store
+from moorage.core.accounts import rules, session_store, store
 from moorage.core.accounts.model import Member, Role
 from moorage.core.caller import Caller, Scope
 from moorage.core.errors import DomainError, Kind, not_found
@@ -16,21 +16,22 @@ async def list_members(tx: Tx, caller: Caller) -> Sequence[Member]:
     return await store.list_members(tx, caller.workspace_id)
 
 
-async def change_role(tx: Tx, caller: Caller, account_id: str, role: Role) -> Member:
+async def change_role(tx: Tx, caller: Caller, account_id: str, role: str) -> Member:
     """Give a member another role (``workspace:admin``); it holds with that person's next request.
 
     Raises:
-        DomainError: ``not_found``; ``conflict`` when no owner would be left.
+        DomainError: ``not_found``; ``invalid``; ``conflict`` when no owner would be left.
 
     """
     caller.require(Scope.WORKSPACE_ADMIN)
+    wanted = rules.parse_role(role)
     owners = await store.lock_owners(tx, caller.workspace_id)
     member = await _get(tx, caller, account_id)
-    if member.role is role:
+    if member.role is wanted:
         return member
-    _check_owner_left(owners, account_id, role)
-    await store.put_member(tx, caller.workspace_id, account_id, role)
-    details = {"email": member.account.email, "from": str(member.role), "to": str(role)}
+    _check_owner_left(owners, account_id, wanted)
+    await store.put_member(tx, caller.workspace_id, account_id, wanted)
+    details = {"email": member.account.email, "from": str(member.role), "to": str(wanted)}
     await audit.record(tx, caller, "account.role_changed", account_id, details)
     return await _get(tx, caller, account_id)
 

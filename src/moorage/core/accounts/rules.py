@@ -11,7 +11,7 @@ from typing import Final
 
 import pyotp
 
-from moorage.core.accounts.model import LinkKind
+from moorage.core.accounts.model import LinkKind, Role
 from moorage.core.errors import DomainError, Kind, invalid
 from moorage.kit.text import clean_text
 
@@ -109,6 +109,14 @@ def check_password(text: str, *, email: str | None = None) -> None:
         raise invalid("/password", "the e-mail address is no password; choose another")
 
 
+def parse_role(text: str) -> Role:
+    """Return the role of that name. Raises DomainError ``invalid``."""
+    try:
+        return Role(text)
+    except ValueError:
+        raise invalid("/role", f"a role is one of {', '.join(sorted(Role))}") from None
+
+
 def shown_agent(text: str) -> str:
     """Return what a browser calls itself, short enough to keep."""
     return "".join(one for one in text if one.isprintable())[:_LONGEST_AGENT]
@@ -203,6 +211,15 @@ def paused(seconds: int) -> DomainError:
         "sign_in_paused",
         f"too many wrong sign-ins came from your network; try again in {seconds} s",
         retry_after_s=seconds,
+    )
+
+
+def password_wrong() -> DomainError:
+    """Refuse a change for which somebody signed in showed another password than the present."""
+    return invalid(
+        "/present",
+        "this is not your present password; or so many wrong ones were shown that a pause of some "
+        "minutes is needed",
     )
 
 

@@ -17,7 +17,6 @@ from moorage.core.accounts.model import (
     NewSession,
     Origin,
     Place,
-    Role,
     SecondStep,
     Session,
 )
@@ -338,13 +337,3 @@ async def record_everywhere(
     for workspace_id in await store.roles_of(tx, account.id):
         caller = Caller(workspace_id, live=True, actor=actor or account.actor)
         await audit.record(tx, caller, action, account.id, details)
-
-
-def require_role(role: str) -> Role:
-    """Return the role of that name. Raises DomainError ``invalid``."""
-    try:
-        return Role(role)
-    except ValueError:
-        raise DomainError(
-            Kind.INVALID, "invalid", f"a role is one of {', '.join(sorted(Role))}"
-        ) from None
