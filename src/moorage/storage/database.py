@@ -211,6 +211,8 @@ class _SQLiteTx(_TxBase):
     ) -> None:
         super().__init__(home, now)
         self._connection = connection
+        # For what was compiled before: all else would be done twice.
+        self._driver = _driver_of(connection)
         self._offload = offload
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> Sequence[Row]:
@@ -268,12 +270,6 @@ class _SQLiteTx(_TxBase):
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         return await self._call(lambda: function(self._connection))
 
-    @property
-    def _driver(self) -> sqlite3.Connection:
-        """The driver's connection, for what was compiled before: all else would be done twice."""
-        connection: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
-        return connection
-
     async def _call(self, function: Callable[[], T]) -> T:
         try:
             if self._offload is None:
@@ -286,8 +282,7 @@ class _SQLiteTx(_TxBase):
         except DBAPIError as error:
             raise self.engine.translate(error) from None
         except sqlite3.Error as error:
-            told = DBAPIError.instance("", None, error, sqlite3.Error)
-            raise self.engine.translate(told) from None  # type: ignore[arg-type]  # it is one
+            raise _meant_by(error, self.engine) from None
         except OverflowError:
             raise self.engine.translate(DBAPIError("", None, OverflowError())) from None
 
@@ -347,15 +342,15 @@ class SQLiteDatabase:
             connection = self._idle_readers.pop() if self._idle_readers else self._connect()
             sound = True
             try:
-                connection.exec_driver_sql("BEGIN")
+                _driver_of(connection).execute("BEGIN")
                 now = self._clock.now()
                 yield _SQLiteTx(self, connection, now, offload=self._read_threads)
             except StorageUnavailable:
                 sound = False
                 raise
-            except DBAPIError as error:
+            except sqlite3.Error as error:
                 sound = False
-                raise self.engine.translate(error) from None
+                raise _meant_by(error, self.engine) from None
             finally:
                 if _rolled_back(connection) and sound:
                     self._idle_readers.append(connection)
@@ -389,9 +384,9 @@ class SQLiteDatabase:
                 self._writer = self._connect()
             writer = self._writer
             try:
-                writer.exec_driver_sql("BEGIN IMMEDIATE")
-            except DBAPIError as error:
-                problem = self.engine.translate(error)
+                _driver_of(writer).execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                problem = _meant_by(error, self.engine)
                 self._take_back(writer, problem)
                 late = asyncio.get_running_loop().time() > patient_until
                 if late or not isinstance(problem, StorageBusy):
@@ -407,19 +402,34 @@ class SQLiteDatabase:
             _give_up(writer)
 
     async def _commit(self, connection: sa.Connection) -> asyncio.CancelledError | None:
-        done = asyncio.get_running_loop().run_in_executor(self._commit_thread, connection.commit)
+        commit = _driver_of(connection).commit
+        done = asyncio.get_running_loop().run_in_executor(self._commit_thread, commit)
         given_up = await _settled(done)
         try:
             done.result()
-        except DBAPIError as error:
-            raise self.engine.translate(error) from None
+        except sqlite3.Error as error:
+            raise _meant_by(error, self.engine) from None
+        if connection.in_transaction():  # SQLAlchemy's part in it: there is nothing left to commit
+            connection.commit()
         return given_up
+
+
+def _driver_of(connection: sa.Connection) -> sqlite3.Connection:
+    """Return the driver's connection: BEGIN and COMMIT are ours, and cost it a tenth."""
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
+
+
+def _meant_by(error: sqlite3.Error, engine: Engine) -> StorageError:
+    told = DBAPIError.instance("", None, error, sqlite3.Error)
+    return engine.translate(told)  # type: ignore[arg-type]  # it is one
 
 
 def _rolled_back(connection: sa.Connection) -> bool:
     try:
+        _driver_of(connection).rollback()
         connection.rollback()
-    except DBAPIError:
+    except (sqlite3.Error, DBAPIError):
         return False
     return True
 
@@ -438,7 +448,8 @@ async def _settled(done: asyncio.Future[Any]) -> asyncio.CancelledError | None:
     given_up = None
     while not done.done():
         try:
-            await asyncio.wait([done])
+            with contextlib.suppress(Exception):  # that is for whoever asked
+                await asyncio.shield(done)
         except asyncio.CancelledError as error:
             given_up = error
     done.exception()  # looked at, so that nobody warns of it when the request is given up
