@@ -5,14 +5,18 @@ import base64
 import json
 import xml.etree.ElementTree as ET
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dialects.native_kit import Api, new_uuid, on_sqlite, problem_of
-from moorage.kit.ids import new_key_text
+from moorage.core import events
+from moorage.core.caller import DeviceRef
+from moorage.kit.ids import new_key_text, row_id_at
 from support.devices import rfc3339
+from support.senders import column
 
 
 def unpadded(text: str) -> bytes:
@@ -265,6 +269,43 @@ async def test_a_feed_goes_on_where_it_broke_off(api):
             if (await next_of(messages, "event"))[0]["event"] == "command.queued":
                 return
     pytest.fail("the command's event did not come")
+
+
+async def happened(api, device_id: str, *ages_s: int) -> None:
+    """Events of those ages, each described by its own."""
+    now = datetime.now(UTC)
+    (workspace_id,) = await column(api.running.db, "SELECT workspace_id FROM devices")
+    ref = DeviceRef(device_id, workspace_id, live=True)
+    async with api.running.db.write() as tx:
+        for age_s in ages_s:
+            at = now - timedelta(seconds=age_s)
+            row = events.row_of(ref, events.EventText("test.mark", f"{age_s} s ago"), at)
+            await events.append(tx, [row | {"id": row_id_at(at)}])
+
+
+async def test_a_feed_that_breaks_off_within_a_page_misses_nothing_of_it(api):
+    device = await api.enroll()
+    await happened(api, device.device_id, 90, 60, 30)
+    start = row_id_at(datetime.now(UTC) - timedelta(seconds=120))
+    seen, position = [], f"e{start}.l{start}"
+    for _ in range(3):
+        async with feed_of(api, last_event_id=position) as messages:
+            while True:
+                told, position = await next_of(messages, "event")
+                if told["event"] == "test.mark" and told["description"] not in seen:
+                    seen.append(told["description"])
+                    break
+    assert seen == ["90 s ago", "60 s ago", "30 s ago"]
+
+
+async def test_a_position_from_a_clock_that_was_ahead_holds_nothing_back(api):
+    device = await api.enroll()
+    ahead = row_id_at(datetime.now(UTC) + timedelta(hours=2))
+    async with feed_of(api, last_event_id=f"e{ahead}.l{ahead}") as messages:
+        await next_of(messages, "hello")
+        await happened(api, device.device_id, 0)
+        while (await next_of(messages, "event"))[0]["event"] != "test.mark":
+            continue
 
 
 @on_sqlite

@@ -94,15 +94,17 @@ class Trail:
             return self._next
         return max(self._floor, min(self.at, row_id_at(now - _LOOK_BACK)))
 
-    def new(self, page: Sequence[tuple[int, *tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-        """Return the rows of a page that were not returned before."""
-        found = [row for row in page if row[0] not in self._sent]
-        self._sent.update((row[0], None) for row in found)
+    def new(self, page: Sequence[tuple[int, *tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+        """Go through the rows of a page that were not returned before, and along with them."""
+        for row in page:
+            if row[0] not in self._sent:
+                self._sent[row[0]] = None
+                # With each row: a follower may be cut off in the middle of a page.
+                self.at = max(self.at, row[0])
+                yield row
         while len(self._sent) > _REMEMBERED:
             self._sent.popitem(last=False)
-        self.at = max([self.at, *(row[0] for row in found)])
         self._next = page[-1][0] if len(page) == _PAGE else None
-        return found
 
 
 def _trail(text: str | None, now_id: int) -> Trail:
