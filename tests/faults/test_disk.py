@@ -1,11 +1,14 @@
 """A disk that is slow, full or faulty: refused in words, nothing half, over when it is over."""
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import random
 import resource
+import shutil
 import sqlite3
+import subprocess
 from contextlib import asynccontextmanager, closing
 
 import httpx
@@ -58,6 +61,23 @@ def database_of(folder):
 def assert_whole(folder):
     with closing(sqlite3.connect(database_of(folder))) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system of few megabytes; only who may mount has one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", folder]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+async def remounted(folder, how):
+    mount = ["mount", "-o", f"remount,{how}", folder]
+    await asyncio.to_thread(subprocess.run, mount, check=True)
 
 
 @asynccontextmanager
@@ -183,3 +203,30 @@ async def test_while_another_process_writes_all_are_refused_in_time(plain):
                 await asyncio.gather(load.refusal(503, "storage_unavailable"), *many)
             await until_ready(load.client, wanted=False)
         await until_ready(load.client)
+
+
+async def test_a_real_disk_that_fills_up_and_one_that_is_read_only(small_disk, tmp_path):
+    server = ServerProcess(small_disk / "server").start()
+    server.log = tmp_path / "server.log"
+    ballast = small_disk / "ballast"
+    try:
+        async with loaded(server) as load:
+            with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    continue
+            await until(lambda: any(status == 507 for status, _ in load.refused), "a refusal")
+            await owner_may_read(load)
+            ballast.unlink()
+            await load.more()
+        server.stop()
+        await remounted(small_disk, "ro")
+        with pytest.raises(RuntimeError, match="the database file cannot be opened for writing"):
+            server.start()
+        await remounted(small_disk, "rw")
+        server.start()
+        async with httpx.AsyncClient(base_url=server.base_url, timeout=60) as client:
+            load.client = client
+            await load.compare()
+    finally:
+        server.stop()
+    assert_whole(server.folder)

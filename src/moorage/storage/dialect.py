@@ -143,7 +143,7 @@ class SQLite:
             .where(index.c[texts.index].op("MATCH")(match))
         )
 
-    def translate(self, error: DBAPIError) -> StorageError:
+    def translate(self, error: DBAPIError) -> StorageError:  # noqa: PLR0911 - one return a meaning
         """Read SQLite's message; its error codes are too coarse to name the constraint."""
         text = str(error.orig)
         if isinstance(error, IntegrityError):
@@ -157,6 +157,11 @@ class SQLite:
             return StorageFull("the disk is full")
         if isinstance(error.orig, OverflowError) or "too big" in text or "datatype" in text:
             return StorageRefusesRow("a value is outside what a column can hold")
+        if "unable to open" in text or "readonly" in text:
+            return StorageUnavailable(
+                "the database file cannot be opened for writing: see whether its folder is there, "
+                f"this user may write in it, and its disk is writable (SQLite says: {text})"
+            )
         return StorageUnavailable(f"SQLite says: {text}")
 
 
