@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -484,6 +485,8 @@ class _PostgresTx(_TxBase):
     def __init__(self, home: _Home, connection: AsyncConnection, now: datetime) -> None:
         super().__init__(home, now)
         self._connection = connection
+        # The driver's own, once SQLAlchemy has begun the transaction on it with a statement.
+        self._driver: Any = None
 
     async def flush(self) -> None:
         await super().flush()
@@ -520,12 +523,24 @@ class _PostgresTx(_TxBase):
     async def plain_rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Any]:
         on = statement.on(self.engine)
         with _translated(self.engine):
-            return (await self._connection.exec_driver_sql(on.sql, on.values(params))).all()
+            if self._driver is not None:
+                rows: Sequence[Any] = await self._driver.fetch(on.sql, *on.values(params))
+                return rows
+            found = await self._connection.exec_driver_sql(on.sql, on.values(params))
+            raw = await self._connection.get_raw_connection()
+            self._driver = raw.driver_connection
+            return found.all()
 
     async def run_rows(self, statement: Prepared, rows: Sequence[Values]) -> None:
         on = statement.on(self.engine)
+        arranged = on.arranged(rows)
         with _translated(self.engine):
-            await self._connection.exec_driver_sql(on.sql, list(on.arranged(rows)))
+            if self._driver is None:
+                await self._connection.exec_driver_sql(on.sql, list(arranged))
+            elif len(arranged) == 1:  # a round trip less
+                await self._driver.execute(on.sql, *arranged[0])
+            else:
+                await self._driver.executemany(on.sql, arranged)
 
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         with _translated(self.engine):
@@ -617,6 +632,8 @@ class _translated:  # noqa: N801 - reads as a word in `with`
             raise StorageUnavailable("PostgreSQL is not answering") from None
         if isinstance(error, DBAPIError):
             raise self.engine.translate(error) from None
+        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+            raise self.engine.translate(DBAPIError("", None, error)) from None
         if isinstance(error, SQLAlchemyError):
             raise StorageUnavailable(f"database driver: {type(error).__name__}") from None
 

@@ -265,5 +265,7 @@ def _constraint_of(columns: str) -> str:
 
 
 def _constraint_name(error: DBAPIError) -> str:
+    # SQLAlchemy's wrapping of the driver's error, or that itself.
     cause = getattr(error.orig, "__cause__", None)
-    return str(getattr(cause, "constraint_name", None) or "unknown")
+    told = (getattr(one, "constraint_name", None) for one in (error.orig, cause))
+    return next((str(name) for name in told if name), "unknown")
