@@ -65,6 +65,36 @@ async def test_an_appended_row_that_is_refused_takes_everything_back(db):
     assert await jobs_in(db) == []
 
 
+async def test_rows_inserted_together_may_point_at_each_other(db):
+    parent, child = metadata.tables["device_tombstones"], metadata.tables["device_tombstone_keys"]
+    tombstone = {"device_id": "d", "workspace_id": "w", "live": True, "retired_at": AT}
+    keys = [{"digest": digest, "device_id": "d"} for digest in ("one", "two")]
+    add_parent, add_child = (Prepared(lambda _, of=of: sa.insert(of)) for of in (parent, child))
+
+    async def together(*rows) -> None:
+        async with db.write() as tx:
+            await tx.insert_together(rows)
+
+    await together((add_parent, tombstone), *((add_child, key) for key in keys))
+    async with db.read() as tx:
+        found = await tx.rows(sa.select(child.c.digest).order_by(child.c.digest))
+        assert [row.digest for row in found] == ["one", "two"]
+        assert (await tx.row(sa.select(parent.c.retired_at, parent.c.live))) == (AT, True)
+    with pytest.raises(UniqueViolation, match="pk_device_tombstone_keys"):
+        await together((add_parent, {**tombstone, "device_id": "e"}), (add_child, keys[0]))
+    async with db.read() as tx:
+        assert len(await tx.rows(sa.select(parent.c.device_id))) == 1, "neither of them"
+
+
+async def test_what_was_flushed_is_there_before_the_commit_and_not_twice(db):
+    async with db.write() as tx:
+        tx.append(_INSERT, {"job": "a", "next_at": AT})
+        await tx.flush()
+        assert [row.job for row in await tx.rows(sa.select(turns.c.job))] == ["a"]
+        tx.append(_INSERT, {"job": "b", "next_at": AT})
+    assert await jobs_in(db) == ["a", "b"]
+
+
 async def test_prepared_rows_come_back_as_their_columns_say(db):
     read = Prepared(lambda _: sa.select(turns).order_by(turns.c.job))
     async with db.write() as tx:

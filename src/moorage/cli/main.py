@@ -1,5 +1,6 @@
 """The command line: what each command takes. What it does is in the modules beside this."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,9 @@ from moorage.cli.owner.commands import (
     token,
     workspace,
 )
+
+# Objects made and not yet freed, before the young ones are looked through.
+_COLLECT_AFTER = 50_000
 
 app = typer.Typer(
     name="moorage",
@@ -214,6 +218,8 @@ app.command()(audit.audit)
 
 def main(*arguments: Any) -> None:
     """Enter here. What a command refuses ends in one sentence and a code scripts can go by."""
+    # What is imported stays. Looking through it again and again is a sixth of a server's start.
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
     try:
         app(*arguments)
     except Exception as error:  # noqa: BLE001 - the last one to see it

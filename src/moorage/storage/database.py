@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -26,7 +27,7 @@ from moorage.kit.clock import Clock, SystemClock
 from moorage.storage.announcements import Announcements, write_down
 from moorage.storage.dialect import Engine, PostgreSQL, SQLite
 from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
-from moorage.storage.prepared import Prepared, Values
+from moorage.storage.prepared import Prepared, Values, together
 from moorage.storage.vault import Vault
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ Params: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Row: TypeAlias = sa.Row[Any]
 
 _LOCK_WAIT_S = 5.0
+# Inserts in one statement: those of one request. A batch has many rows of few tables instead.
+_MOST_TOGETHER = 8
 
 # Each pragma with its reason:
 # - WAL: readers never wait for the writer, a commit is one sequential write.
@@ -94,6 +97,17 @@ class Tx(Protocol):
 
     async def run_rows(self, statement: Prepared, rows: Sequence[Values]) -> None:
         """Run a prepared statement once for each row, given in the order it declares."""
+        ...
+
+    async def insert_together(self, rows: Sequence[tuple[Prepared, Mapping[str, Any]]]) -> None:
+        """Run inserts of a row each, in one round trip where there is one to save.
+
+        A row may point at one of another, but must not depend on what another insert changed.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Run what was appended so far, now: when a lock is taken last, nobody waits for it."""
         ...
 
     def append(self, statement: Prepared, row: Mapping[str, Any]) -> None:
@@ -167,11 +181,23 @@ class _TxBase:
 
     async def flush(self) -> None:
         appended, self._appended = self._appended, {}
+        if len(appended) > 1 and sum(map(len, appended.values())) <= _MOST_TOGETHER:
+            few = [(of, row) for of, rows in appended.items() for row in rows]
+            await self.insert_together(few)
+            return
         for statement, rows in appended.items():
             if len(rows) == 1:  # a round trip less on PostgreSQL
                 await self.run_of(statement, rows[0])
             else:
                 await self.run_many(statement, rows)
+
+    async def finish(self) -> None:
+        """Do what comes last before the commit."""
+        await self.flush()
+
+    async def insert_together(self, rows: Sequence[tuple[Prepared, Mapping[str, Any]]]) -> None:
+        for statement, row in rows:
+            await self.run_of(statement, row)
 
     async def run_of(self, statement: Prepared, params: Mapping[str, Any]) -> int:
         raise NotImplementedError
@@ -326,7 +352,7 @@ class SQLiteDatabase:
             tx = _SQLiteTx(self, connection, self._clock.now(), offload=None)
             try:
                 yield tx
-                await tx.flush()
+                await tx.finish()
                 given_up = await self._commit(connection)
             except BaseException as error:
                 self._take_back(connection, error)
@@ -488,8 +514,8 @@ class _PostgresTx(_TxBase):
         # The driver's own, once SQLAlchemy has begun the transaction on it with a statement.
         self._driver: Any = None
 
-    async def flush(self) -> None:
-        await super().flush()
+    async def finish(self) -> None:
+        await super().finish()
         # Last, so that its number is given a moment before the commit.
         topics = [topic for topic, sure in self._announced.items() if sure]
         if topics:
@@ -542,6 +568,13 @@ class _PostgresTx(_TxBase):
             else:
                 await self._driver.executemany(on.sql, arranged)
 
+    async def insert_together(self, rows: Sequence[tuple[Prepared, Mapping[str, Any]]]) -> None:
+        compiled = [statement.on(self.engine) for statement, _ in rows]
+        values = [on.values(row) for on, (_, row) in zip(compiled, rows, strict=True)]
+        sql = together(tuple(on.sql for on in compiled))
+        with _translated(self.engine):
+            await self._connection.exec_driver_sql(sql, tuple(chain.from_iterable(values)))
+
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         with _translated(self.engine):
             return await self._connection.run_sync(function)
@@ -587,7 +620,7 @@ class PostgresDatabase:
         """BEGIN … COMMIT at READ COMMITTED; rows that are decided upon are locked."""
         async with self._transaction() as tx:
             yield tx
-            await tx.flush()
+            await tx.finish()
         for callback in tx.callbacks:
             callback()
 

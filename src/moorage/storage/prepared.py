@@ -4,10 +4,12 @@ SQLAlchemy's own compiled cache still builds a key, a context and a parameter di
 row; on the report path that was most of the time spent (figures in docs/decisions/0001-storage.md).
 """
 
+import re
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -25,6 +27,7 @@ _DIALECTS: dict[str, sa.Dialect] = {
 }
 
 Values: TypeAlias = tuple[Any, ...]
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 class Prepared:
@@ -59,6 +62,23 @@ class Prepared:
             _arranger(compiled, self._order),
             _reader(compiled, _DIALECTS[engine.name]),
         )
+
+
+@lru_cache(maxsize=64)
+def together(inserts: tuple[str, ...]) -> str:
+    """Return one statement of PostgreSQL's for inserts of a row each, their parameters in a row."""
+    first = 0
+    parts = []
+    for sql in inserts:
+        shifted, count = _PARAMETER.subn(partial(_shifted, by=first), sql)
+        parts.append(shifted)
+        first += count
+    named = [f"part_{at} AS ({sql})" for at, sql in enumerate(parts[:-1])]
+    return f"WITH {', '.join(named)} {parts[-1]}" if named else parts[-1]
+
+
+def _shifted(parameter: re.Match[str], by: int) -> str:
+    return f"${int(parameter[1]) + by}"
 
 
 @dataclass(frozen=True, slots=True)

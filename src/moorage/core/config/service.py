@@ -49,7 +49,6 @@ async def create_copy(tx: Tx, caller: Caller, device: Device, source: DeviceRef)
 async def _begin(
     tx: Tx, caller: Caller, device: Device, lower: Sequence[Layer], own: Document
 ) -> Device:
-    await store.insert_state(tx, device.id, FIRST_REVISION)
     appended = await _append(
         tx,
         caller,
@@ -236,7 +235,10 @@ async def _append(  # noqa: PLR0913 - the parts of a revision
         "created_at": tx.now,
         "created_by": caller.actor,
     }
-    await store.insert_revision(tx, values)
+    if revision == FIRST_REVISION:
+        await store.insert_first(tx, values)
+    else:
+        await store.insert_revision(tx, values)
     interval_s = rules.interval_of(merged.document)
     if interval_s != was_s:
         await devices.assign_interval(tx, device, interval_s)

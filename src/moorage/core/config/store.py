@@ -62,11 +62,6 @@ async def layers_of(tx: Tx, workspace_id: str) -> list[Layer]:
     return [Layer(row.name, tx.vault.open(row.patch)) for row in rows]
 
 
-async def insert_state(tx: Tx, device_id: str, revision: int) -> None:
-    """Begin a device's config."""
-    await tx.run_of(_INSERT_STATE, {"device_id": device_id, "revision": revision})
-
-
 async def set_revision(tx: Tx, device_id: str, revision: int) -> None:
     """Make a revision the desired one."""
     await tx.run(
@@ -84,10 +79,20 @@ async def set_layer(tx: Tx, workspace_id: str, layer: Layer, position: int) -> N
     )
 
 
+async def insert_first(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Begin a device's config with a revision."""
+    state = {"device_id": values["device_id"], "revision": values["revision"]}
+    revision = (_INSERT_REVISION, _sealed(tx, values))
+    await tx.insert_together([(_INSERT_STATE, state), revision])
+
+
 async def insert_revision(tx: Tx, values: Mapping[str, Any]) -> None:
-    """Append a revision; what may hold secrets is sealed."""
-    sealed = {name: tx.vault.seal(values[name]) for name in _SEALED}
-    await tx.run_of(_INSERT_REVISION, {**values, **sealed})
+    """Append a revision."""
+    await tx.run_of(_INSERT_REVISION, _sealed(tx, values))
+
+
+def _sealed(tx: Tx, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**values, **{name: tx.vault.seal(values[name]) for name in _SEALED}}
 
 
 def _revision(tx: Tx, row: Row) -> Revision:

@@ -50,17 +50,14 @@ async def insert(
     tx: Tx, record: Mapping[str, Any], interval_s: int, seen_at: datetime | None
 ) -> None:
     """Insert a record and its presence. Raises UniqueViolation for a taken id or reference."""
-    await tx.run_of(_INSERT, record)
-    await tx.run_of(
-        _INSERT_PRESENCE,
-        {
-            "workspace_id": record["workspace_id"],
-            "live": record["live"],
-            "device_id": record["id"],
-            "interval_s": interval_s,
-            "last_seen_at": seen_at,
-        },
-    )
+    its_presence = {
+        "workspace_id": record["workspace_id"],
+        "live": record["live"],
+        "device_id": record["id"],
+        "interval_s": interval_s,
+        "last_seen_at": seen_at,
+    }
+    await tx.insert_together([(_INSERT, record), (_INSERT_PRESENCE, its_presence)])
 
 
 async def find(tx: Tx, workspace_id: str, device_id: str, *, live: bool) -> Device | None:

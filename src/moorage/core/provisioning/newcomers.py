@@ -91,6 +91,7 @@ async def provision(  # noqa: PLR0913 - what a device may bring along
             await environments.want(tx, made.ref)
         enrolled = await _first_answer(tx, made, shown)
     # Last, because on PostgreSQL everybody else with this token waits from here to the commit.
+    await tx.flush()
     if not await token_store.spend(tx, usable.id):
         raise token_invalid()
     return enrolled

@@ -151,7 +151,7 @@ async def _make_token(
     text = new_key_text(INSTALL_TOKEN_PREFIX)
     token_id = new_id("itk_")
     expires_at = tx.now + expires_in
-    await store.insert(
+    store.append(
         tx,
         {
             "id": token_id,

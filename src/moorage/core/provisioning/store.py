@@ -43,19 +43,21 @@ _attempts = table(
 _INSERT = Prepared(lambda _: sa.insert(_tokens))
 
 
-async def insert(tx: Tx, values: Mapping[str, Any]) -> None:
-    """Insert a token."""
-    await tx.run_of(_INSERT, values)
+def append(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Insert a token before the commit, with the rest; who looks for tokens flushes first."""
+    tx.append(_INSERT, values)
 
 
 async def find_by_digest(tx: Tx, digest: str, *, lock: bool = False) -> Row | None:
     """By digest; locked when it is about to be spent."""
+    await tx.flush()
     chosen = sa.select(_tokens).where(_tokens.c.digest == digest)
     return await tx.row(chosen.with_for_update() if lock else chosen)
 
 
 async def void_unspent(tx: Tx, device_id: str, *, offline: bool | None = None) -> None:
     """Spend a device's unspent tokens on nobody: all, or those of one kind."""
+    await tx.flush()
     chosen = sa.update(_tokens).where(
         _tokens.c.device_id == device_id, _tokens.c.spent_at.is_(None)
     )
@@ -66,6 +68,7 @@ async def void_unspent(tx: Tx, device_id: str, *, offline: bool | None = None) -
 
 async def void_all_unspent(tx: Tx) -> int:
     """Spend every device's unspent tokens on nobody; return how many."""
+    await tx.flush()
     return await tx.run(
         sa.update(_tokens).where(_tokens.c.spent_at.is_(None)).values(spent_at=tx.now)
     )
