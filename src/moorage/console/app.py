@@ -60,6 +60,9 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/workspace/people/{account_id}/remove", people.remove),
     # --- the fleet
     (_GET, "/console/devices", fleet.show),
+    (_GET, "/console/fleet/rows", fleet.rows),
+    (_GET, "/console/fleet/filters", fleet.filters),
+    (_GET, "/console/fleet/export.csv", fleet.export),
 )
 # What is there before anybody signed in.
 ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (

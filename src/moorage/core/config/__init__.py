@@ -1,9 +1,11 @@
 """What a device is to run: layers merged into a document, revisions, desired and reported."""
 
+from moorage.core.config.fleet import list_astray
 from moorage.core.config.model import (
     Applied,
     AppliedRow,
     AppliedState,
+    Astray,
     ConfigView,
     DefaultConfig,
     Layer,
@@ -41,6 +43,7 @@ __all__ = [
     "Applied",
     "AppliedRow",
     "AppliedState",
+    "Astray",
     "ConfigView",
     "DefaultConfig",
     "Layer",
@@ -57,6 +60,7 @@ __all__ = [
     "get_default",
     "get_for_device",
     "get_revision",
+    "list_astray",
     "list_revisions",
     "masked",
     "merge",

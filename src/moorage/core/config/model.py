@@ -91,6 +91,16 @@ class AppliedState:
 
 
 @dataclass(frozen=True)
+class Astray:
+    """A device whose config is not as it is to be: ``state`` is failed or pending."""
+
+    state: Applied
+    revision: int
+    reported_revision: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
 class ConfigView:
     """A device's config as an owner sees it.
 

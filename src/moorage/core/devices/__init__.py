@@ -1,6 +1,8 @@
 """The registry: a device's record, tags, facts, heartbeat, and whether it is online and why."""
 
+from moorage.core.devices.fleet import cursor_at, get_many, ids_of, list_amiss, vocabulary
 from moorage.core.devices.model import (
+    Amiss,
     Approval,
     Changes,
     Device,
@@ -9,6 +11,7 @@ from moorage.core.devices.model import (
     Presence,
     Sort,
     Status,
+    Vocabulary,
 )
 from moorage.core.devices.rules import (
     DEFAULT_INTERVAL_S,
@@ -55,6 +58,7 @@ from moorage.core.devices.service import (
 __all__ = [
     "DEFAULT_INTERVAL_S",
     "DEFAULT_TYPE",
+    "Amiss",
     "Approval",
     "Changes",
     "Device",
@@ -63,6 +67,7 @@ __all__ = [
     "Presence",
     "Sort",
     "Status",
+    "Vocabulary",
     "assign_interval",
     "bury",
     "check_tags",
@@ -70,6 +75,7 @@ __all__ = [
     "clear_clone_flag",
     "counts",
     "create",
+    "cursor_at",
     "find_buried",
     "find_by_external_id",
     "flag_clone",
@@ -77,10 +83,13 @@ __all__ = [
     "get",
     "get_by_any_id",
     "get_known",
+    "get_many",
     "get_own",
     "ids_after",
+    "ids_of",
     "intervals",
     "is_foreign",
+    "list_amiss",
     "list_around",
     "list_devices",
     "mark_seen",
@@ -97,5 +106,6 @@ __all__ = [
     "take_release",
     "unpurged_remains",
     "update",
+    "vocabulary",
     "with_interval",
 ]

@@ -1,12 +1,13 @@
 """Statements that list and count devices."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from moorage.core.devices import rules
-from moorage.core.devices.model import Device, Filter, Sort, Status
+from moorage.core.devices.model import Approval, Device, Filter, Sort, Status, Vocabulary
 from moorage.core.devices.store import all_tags, tags_of
 from moorage.core.devices.tables import (
     ITS_PRESENCE,
@@ -21,6 +22,7 @@ from moorage.core.devices.tables import (
     status_totals,
     tags,
 )
+from moorage.kit.clock import to_ms
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Row, Tx
 from moorage.storage.alive import absences
@@ -189,3 +191,96 @@ async def counts(tx: Tx, workspace_id: str, wanted: Filter, *, live: bool) -> di
         Status.LATE: found.late_or_worse - found.offline,
         Status.OFFLINE: found.offline,
     }
+
+
+def cursor_at(device: Device, sort: Sort) -> str:
+    """Return the cursor that ``list_devices`` goes on from behind a device."""
+    name = sort.lstrip("-")
+    if name == "name":
+        return encode_cursor(device.name, device.id)
+    if name == "last_heartbeat":
+        last = device.presence.last_contact_at
+        return encode_cursor(0 if last is None else to_ms(last), device.id)
+    return encode_cursor(device.id)
+
+
+def owned_ids(workspace_id: str, *, live: bool) -> sa.Select[str]:
+    """Select the ids of a workspace's devices, for other stores to narrow theirs by."""
+    return sa.select(presence.c.device_id).where(_owned_presence(workspace_id, live=live))
+
+
+async def get_many(
+    tx: Tx, workspace_id: str, device_ids: Sequence[str], *, live: bool
+) -> dict[str, Device]:
+    """Those of the devices that are there, by id."""
+    if not device_ids:
+        return {}
+    away = await absences(tx)
+    listed = tx.engine.listed("id")
+    chosen = SELECTED.join(listed, listed.c.id == devices.c.id).where(
+        _owned(workspace_id, live=live, by_key=True)
+    )
+    rows = await tx.rows(chosen, tx.engine.listed_value([(one,) for one in device_ids]))
+    its_tags = await tags_of(tx, [row.id for row in rows]) if rows else {}
+    return {row.id: device_of(row, its_tags.get(row.id, ()), tx.now, away) for row in rows}
+
+
+async def needing(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    workspace_id: str,
+    wanted: Filter,
+    *,
+    live: bool,
+    unheard_for: timedelta,
+    flagged: Sequence[str],
+) -> Sequence[Row]:
+    """What is amiss with devices by their own record and presence, and of those flagged elsewhere.
+
+    A device that was never heard of counts once it was made ``unheard_for`` ago.
+    """
+    away = await absences(tx)
+    of_record, by_key = await _of_record(tx, wanted)
+    listed = tx.engine.listed("id")
+    silent = has_status((Status.LATE, Status.OFFLINE), tx.now, away)
+    amiss = sa.or_(
+        sa.and_(last_heartbeat.is_not(None), silent),
+        sa.and_(last_heartbeat.is_(None), devices.c.created_at < tx.now - unheard_for),
+        devices.c.clone_suspected_at.is_not(None),
+        devices.c.approval == str(Approval.PENDING),
+        devices.c.id.in_(sa.select(listed.c.id)),
+    )
+    chosen = (
+        sa.select(
+            devices.c.id,
+            devices.c.name,
+            status_expression(tx.now, away).label("status"),
+            devices.c.clone_suspected_at,
+            devices.c.approval,
+            devices.c.created_at,
+        )
+        .join_from(devices, presence, ITS_PRESENCE)
+        .where(_owned(workspace_id, live=live, by_key=by_key), *of_record, amiss)
+    )
+    # An empty list has no width; no device has the empty text for its id.
+    return await tx.rows(chosen, tx.engine.listed_value([(one,) for one in flagged or [""]]))
+
+
+async def vocabulary(tx: Tx, workspace_id: str, *, live: bool, limit: int) -> Vocabulary:
+    """Types and tags in use, the most used first."""
+    count = sa.func.count().label("n")
+    types = await tx.rows(
+        sa.select(devices.c.type, count)
+        .where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+        .group_by(devices.c.type)
+        .order_by(count.desc(), devices.c.type)
+        .limit(limit)
+    )
+    used = await tx.rows(
+        sa.select(tags.c.tag, count)
+        .join(devices, devices.c.id == tags.c.device_id)
+        .where(devices.c.workspace_id == workspace_id, devices.c.live == live)
+        .group_by(tags.c.tag)
+        .order_by(count.desc(), tags.c.tag)
+        .limit(limit)
+    )
+    return Vocabulary([(row.type, row.n) for row in types], [(row.tag, row.n) for row in used])

@@ -1,6 +1,6 @@
 """What a device is, and what is known of its presence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -141,6 +141,26 @@ class Sort(StrEnum):
     CREATED_AT_DOWN = "-created_at"
     LAST_HEARTBEAT = "last_heartbeat"
     LAST_HEARTBEAT_DOWN = "-last_heartbeat"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Types and tags in use, each with how many devices have it, the most used first."""
+
+    types: Sequence[tuple[str, int]]
+    tags: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Amiss:
+    """A device that may need somebody, as far as its record and its presence tell."""
+
+    id: str
+    name: str
+    status: Status
+    clone_suspected: bool
+    approval: Approval
+    created_at: datetime
 
 
 @dataclass(frozen=True)

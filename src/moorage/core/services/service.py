@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from moorage.core import config
+from moorage.core import config, devices
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.services import store
 from moorage.storage import Tx
 
 PROVISIONING = "provisioning"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,14 @@ async def list_services(tx: Tx, caller: Caller, device: DeviceRef) -> list[Servi
         else Service(name, PROVISIONING, _image(configured[name]), None, None, None, None, None)
         for name in sorted({*configured, *told})
     ]
+
+
+async def failed(tx: Tx, caller: Caller) -> dict[str, list[str]]:
+    """Return names of services that last reported to have failed, by device (``device:read``)."""
+    found: dict[str, list[str]] = {}
+    for row in await store.with_state(tx, devices.ids_of(caller), FAILED):
+        found.setdefault(row.device_id, []).append(row.name)
+    return found
 
 
 def _image(own: Mapping[str, Any]) -> str | None:

@@ -37,3 +37,12 @@ async def states_of(tx: Tx, device_id: str) -> Sequence[Row]:
     return await tx.rows(
         sa.select(_states).where(_states.c.device_id == device_id).order_by(_states.c.name)
     )
+
+
+async def with_state(tx: Tx, owned: Any, state: str) -> Sequence[Row]:
+    """Services of these devices that reported a state: device_id, name."""
+    return await tx.rows(
+        sa.select(_states.c.device_id, _states.c.name)
+        .where(_states.c.state == state, _states.c.device_id.in_(owned))
+        .order_by(_states.c.device_id, _states.c.name)
+    )

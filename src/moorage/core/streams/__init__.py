@@ -3,6 +3,7 @@
 from moorage.core.streams.model import Stream, StreamFps, StreamRow
 from moorage.core.streams.rules import sanitize
 from moorage.core.streams.service import (
+    failed,
     fps,
     get,
     list_streams,
@@ -25,6 +26,7 @@ __all__ = [
     "Stream",
     "StreamFps",
     "StreamRow",
+    "failed",
     "fps",
     "get",
     "get_snapshot",

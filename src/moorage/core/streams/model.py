@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 PROVISIONING = "provisioning"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)

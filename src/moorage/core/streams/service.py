@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from moorage.core import config
+from moorage.core import config, devices
 from moorage.core.caller import Caller, DeviceRef, Scope
 from moorage.core.errors import not_found
 from moorage.core.streams import rules, store
-from moorage.core.streams.model import PROVISIONING, Stream, StreamFps, StreamRow
+from moorage.core.streams.model import FAILED, PROVISIONING, Stream, StreamFps, StreamRow
 from moorage.core.timeline import Window
 from moorage.storage import Row, Tx
 
@@ -32,6 +32,14 @@ async def list_streams(tx: Tx, caller: Caller, device: DeviceRef) -> list[Stream
         _stream(stream_id, configured.get(stream_id), reported.get(stream_id))
         for stream_id in sorted({*configured, *reported})
     ]
+
+
+async def failed(tx: Tx, caller: Caller) -> dict[str, list[str]]:
+    """Return ids of streams that last reported to have failed, by device (``device:read``)."""
+    found: dict[str, list[str]] = {}
+    for row in await store.with_status(tx, devices.ids_of(caller), FAILED):
+        found.setdefault(row.device_id, []).append(row.stream_id)
+    return found
 
 
 async def get(tx: Tx, caller: Caller, device: DeviceRef, stream_id: str) -> Stream:

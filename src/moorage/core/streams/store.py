@@ -82,6 +82,15 @@ async def states_of(tx: Tx, device_id: str) -> Sequence[Row]:
     )
 
 
+async def with_status(tx: Tx, owned: Any, status: str) -> Sequence[Row]:
+    """Streams of these devices that reported a status: device_id, stream_id, error."""
+    return await tx.rows(
+        sa.select(_states.c.device_id, _states.c.stream_id, _states.c.error)
+        .where(_states.c.status == status, _states.c.device_id.in_(owned))
+        .order_by(_states.c.device_id, _states.c.stream_id)
+    )
+
+
 _APPEND = Prepared(lambda _: sa.insert(_rates))
 
 
