@@ -15,7 +15,7 @@ from moorage.console import errors
 from moorage.console.showing import environment
 from moorage.console.signing_in import Endpoint, open_to_all, signed_in
 from moorage.console.statics import PREFIX, Statics
-from moorage.console.views import account, entrance, events, fleet, people
+from moorage.console.views import account, device, device_overview, entrance, events, fleet, people
 from moorage.console.web import HOME, Console
 from moorage.core.accounts import Passwords
 from moorage.core.errors import DomainError
@@ -63,6 +63,14 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/fleet/rows", fleet.rows),
     (_GET, "/console/fleet/filters", fleet.filters),
     (_GET, "/console/fleet/export.csv", fleet.export),
+    # --- a device; below what else stands under /console/devices, such as /add
+    (_GET, "/console/devices/{device_id}", device_overview.show),
+    (_GET, "/console/devices/{device_id}/telemetry.json", device_overview.chart),
+    (_GET, "/console/devices/{device_id}/state", device.state),
+    (_POST, "/console/devices/{device_id}/edit", device.edit),
+    (_POST, "/console/devices/{device_id}/approval", device.set_approval),
+    (_POST, "/console/devices/{device_id}/release", device.release),
+    (_POST, "/console/devices/{device_id}/retire", device.retire),
 )
 # What is there before anybody signed in.
 ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (
