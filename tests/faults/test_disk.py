@@ -19,7 +19,7 @@ from faults.kit import Load, ready, until, until_ready
 from support.server import ServerProcess
 
 DEVICES = 6
-KILLS = 3
+KILLS = 2
 _numbers = itertools.count(1)
 
 
