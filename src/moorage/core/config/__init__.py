@@ -1,13 +1,16 @@
 """What a device is to run: layers merged into a document, revisions, desired and reported."""
 
+from moorage.core.config.editing import compare, replace_own, try_own
 from moorage.core.config.fleet import list_astray
 from moorage.core.config.model import (
     Applied,
     AppliedRow,
     AppliedState,
     Astray,
+    Comparison,
     ConfigView,
     DefaultConfig,
+    Draft,
     Layer,
     Merged,
     Revision,
@@ -44,14 +47,17 @@ __all__ = [
     "AppliedRow",
     "AppliedState",
     "Astray",
+    "Comparison",
     "ConfigView",
     "DefaultConfig",
+    "Draft",
     "Layer",
     "Merged",
     "Revision",
     "RevisionEntry",
     "applied_state",
     "change",
+    "compare",
     "create_copy",
     "create_first",
     "current_revisions",
@@ -68,9 +74,11 @@ __all__ = [
     "proposed",
     "record_applied",
     "replace",
+    "replace_own",
     "roll_back",
     "services_of",
     "set_default",
     "sign_servers",
     "streams_of",
+    "try_own",
 ]

@@ -70,6 +70,31 @@ class DefaultConfig:
     digest: str
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What a change would make of a config, its secrets masked; nothing is changed yet.
+
+    Attributes:
+        changed: pointers of what would differ from the present document.
+        patch: what turns the present document into this one (RFC 7396).
+
+    """
+
+    document: Document
+    origins: Mapping[str, str]
+    changed: Sequence[str]
+    patch: Document
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two revisions, their secrets masked; ``changed`` names differing secrets, too."""
+
+    before: Revision
+    after: Revision
+    changed: Sequence[str]
+
+
 class Applied(StrEnum):
     """What the device last proved of the desired revision."""
 

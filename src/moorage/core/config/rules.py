@@ -146,6 +146,33 @@ def _masked(value: Any) -> Any:
     return with_masked_userinfo(value) if isinstance(value, str) else value
 
 
+def unmasked(shown: Document, now: Document) -> dict[str, Any]:
+    """Return an edited layer with the secrets that its masks stand for.
+
+    ``now`` is the layer that was shown masked. A mask keeps the secret of its own place; in an
+    array, which has no names, the secret of the one element that looked the same.
+    """
+    restored: dict[str, Any] = _unmasked(shown, masked(now), now)
+    return restored
+
+
+def _unmasked(shown: Any, hidden: Any, now: Any) -> Any:
+    if isinstance(shown, Mapping):
+        if not (isinstance(hidden, Mapping) and isinstance(now, Mapping)):
+            return dict(shown)
+        return {key: _unmasked(part, hidden.get(key), now.get(key)) for key, part in shown.items()}
+    if isinstance(shown, list):
+        if not (isinstance(hidden, list) and isinstance(now, list)):
+            return shown
+        return [_element(part, hidden, now) for part in shown]
+    return now if isinstance(shown, str) and MASK in shown and shown == hidden else shown
+
+
+def _element(shown: Any, hidden: Sequence[Any], now: Sequence[Any]) -> Any:
+    meant = [real for mask, real in zip(hidden, now, strict=True) if same(mask, shown)]
+    return meant[0] if meant and all(same(one, meant[0]) for one in meant) else shown
+
+
 def _forget(origins: dict[str, str], pointer: str) -> None:
     for known in [p for p in origins if p == pointer or p.startswith(f"{pointer}/")]:
         del origins[known]

@@ -13,6 +13,7 @@ from moorage.core.config.model import (
     DefaultConfig,
     Document,
     Layer,
+    Merged,
     Revision,
     RevisionEntry,
 )
@@ -81,8 +82,8 @@ async def get_for_device(tx: Tx, caller: Caller) -> tuple[Device, ConfigView]:
 async def get_revision(tx: Tx, caller: Caller, device: DeviceRef, revision: int) -> Revision:
     """Return one revision (``config:read``). Raises DomainError ``not_found``."""
     caller.require(Scope.CONFIG_READ)
-    found = await _revision(tx, device, revision)
-    return found if _clear(caller) else _masked(found)
+    found = await revision_of(tx, device, revision)
+    return found if _clear(caller) else masked_revision(found)
 
 
 async def list_revisions(
@@ -116,7 +117,7 @@ async def change(
     def fold(now: Revision) -> Document:
         return rules.merge_patch(now.own, patch)
 
-    return await _change(tx, caller, device, fold, "config.changed", if_match=if_match)
+    return await change_own(tx, caller, device, fold, "config.changed", if_match=if_match)
 
 
 async def proposed(tx: Tx, caller: Caller, device: DeviceRef, patch: Document) -> Document:
@@ -126,11 +127,18 @@ async def proposed(tx: Tx, caller: Caller, device: DeviceRef, patch: Document) -
     """
     caller.require(Scope.CONFIG_WRITE)
     check_json(patch)
-    _, now = await _desired(tx, device)
-    own = Layer(rules.DEVICE_LAYER, rules.merge_patch(now.own, patch))
-    merged = rules.merge([*now.lower, own])
-    await servers.check_document(tx, merged.document)
+    _, merged = await try_fold(tx, device, lambda now: rules.merge_patch(now.own, patch))
     return merged.document
+
+
+async def try_fold(
+    tx: Tx, device: DeviceRef, fold: Callable[[Revision], Document]
+) -> tuple[Revision, Merged]:
+    """Return the present revision and what would follow; raises DomainError ``invalid``."""
+    _, now = await _desired(tx, device)
+    merged = rules.merge([*now.lower, Layer(rules.DEVICE_LAYER, fold(now))])
+    await servers.check_document(tx, merged.document)
+    return now, merged
 
 
 async def replace(
@@ -155,7 +163,7 @@ async def replace(
             own.update(patch)
         return own
 
-    return await _change(tx, caller, device, fold, "config.changed", if_match=if_match)
+    return await change_own(tx, caller, device, fold, "config.changed", if_match=if_match)
 
 
 async def roll_back(
@@ -168,15 +176,15 @@ async def roll_back(
 
     """
     caller.require(Scope.CONFIG_WRITE)
-    wanted = await _revision(tx, device, revision)
+    wanted = await revision_of(tx, device, revision)
 
     def fold(_now: Revision) -> Document:
         return wanted.own
 
-    return await _change(tx, caller, device, fold, "config.rolled_back", if_match=if_match)
+    return await change_own(tx, caller, device, fold, "config.rolled_back", if_match=if_match)
 
 
-async def _change(  # noqa: PLR0913 - what the three ways of changing differ in
+async def change_own(  # noqa: PLR0913 - what the ways of changing differ in
     tx: Tx,
     caller: Caller,
     device: DeviceRef,
@@ -185,6 +193,7 @@ async def _change(  # noqa: PLR0913 - what the three ways of changing differ in
     *,
     if_match: str | None,
 ) -> ConfigView:
+    """Fold the device's own layer; a layer that differs is a new revision."""
     caller.require(Scope.CONFIG_WRITE)
     state, now = await _desired(tx, device, lock=True)
     if if_match is not None and if_match != now.digest:
@@ -348,7 +357,8 @@ def _clear(caller: Caller) -> bool:
     return caller.may(Scope.CONFIG_READ_SECRETS)
 
 
-def _masked(revision: Revision) -> Revision:
+def masked_revision(revision: Revision) -> Revision:
+    """Return a revision whose secrets cannot be read from it."""
     return Revision(
         revision=revision.revision,
         digest=revision.digest,
@@ -366,10 +376,11 @@ async def _desired(tx: Tx, device: DeviceRef, *, lock: bool = False) -> tuple[Ro
     state = await store.find_state(tx, device.device_id, lock=lock)
     if state is None:
         raise not_found("device")
-    return state, await _revision(tx, device, state.revision)
+    return state, await revision_of(tx, device, state.revision)
 
 
-async def _revision(tx: Tx, device: DeviceRef, revision: int) -> Revision:
+async def revision_of(tx: Tx, device: DeviceRef, revision: int) -> Revision:
+    """Return one revision, secrets included. Raises DomainError ``not_found``."""
     found = await store.find_revision(tx, device.device_id, revision)
     if found is None:
         raise not_found("revision")
@@ -383,7 +394,7 @@ async def _view(
     if state.reported_revision is not None:
         reported = (state.reported_revision, state.reported_digest, state.reported_state)
     applied = rules.applied_state(revision=found.revision, digest=found.digest, reported=reported)
-    shown = found if clear else _masked(found)
+    shown = found if clear else masked_revision(found)
     return ConfigView(
         revision=found.revision,
         digest=found.digest,
