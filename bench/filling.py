@@ -3,7 +3,8 @@
 What is in it at scale 1: a workspace of 10,000 devices with a day of samples every 30 s each
 (28.8 million), rolled up; one of them with 14 days of samples, 5 million log lines and 5 million
 events; and a workspace of 100,000 devices. ``BENCH_SCALE=0.05`` makes a twentieth of all but the
-10,000 devices, and at least so many lines and events that there is a thousandth page.
+10,000 devices, and at least so many lines and events that there is a thousandth page;
+``BENCH_LARGE=100000`` leaves the large workspace as it is.
 """
 
 import os
@@ -21,7 +22,7 @@ from moorage.storage import Database, Tx, metadata, partitions
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 DEVICES = 10_000
-LARGE = max(int(100_000 * SCALE), 5_000)
+LARGE = int(os.environ.get("BENCH_LARGE", "0")) or max(int(100_000 * SCALE), 5_000)
 LINES = max(int(5_000_000 * SCALE), 110_000)  # a thousand pages of a hundred are to be there
 DAY_MS = 86_400_000
 EVERY_MS = 30_000

@@ -117,6 +117,11 @@ def _reads(device_id: str, deep: dict[str, str]) -> dict[str, tuple[str, str]]:
         ),
         f"50 of {filling.LARGE:,}, a tag, by name": ("large", "/v1/devices?tag=a&sort=name"),
         f"50 of {filling.LARGE:,}, a text, by name": ("large", "/v1/devices?q=host-7777&sort=name"),
+        f"50 of {filling.LARGE:,}, a text that all have, by name": (
+            "large",
+            "/v1/devices?q=host&sort=name",
+        ),
+        f"50 of {filling.LARGE:,}, two letters that none has": ("large", "/v1/devices?q=zq"),
         f"50 of {filling.LARGE:,}, by last heartbeat": (
             "large",
             "/v1/devices?sort=-last_heartbeat",

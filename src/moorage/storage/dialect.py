@@ -133,7 +133,10 @@ class SQLite:
         all_of = sa.table(f"{texts.table}_texts", *map(sa.column, ("number", "key", "text")))
         wanted = [_groups(one) for one in _spellings(text)]
         if not all(wanted):
-            return sa.select(all_of.c.key).where(contains_text(all_of.c.text, text))
+            # What contains_text says, without lower() for each row: LIKE minds no case of ASCII.
+            tried = {form: 0 for one in _spellings(text) for form in (one.lower(), one)}
+            holds = sa.or_(*(all_of.c.text.contains(form, autoescape=True) for form in tried))
+            return sa.select(all_of.c.key).where(holds)
         index = sa.table(texts.index, sa.column("rowid"), sa.column(texts.index))
         match = " OR ".join(f"({' AND '.join(groups)})" for groups in wanted)
         found = index.join(all_of, all_of.c.number == index.c.rowid)

@@ -199,7 +199,8 @@ def _too_silent(
 ) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     """Whether it was silent for so long that it is offline, and that it is at least late."""
     now_ms = to_ms(now)
-    silent = sa.literal(now_ms, sa.BigInteger) - last_heartbeat
+    # Absences only ever shorten a silence, so most devices are done with after one comparison.
+    silent = past = sa.literal(now_ms, sa.BigInteger) - last_heartbeat
     for absence in absences:
         began, ended = to_ms(absence.began_at), min(to_ms(absence.ended_at), now_ms)
         silent = silent - sa.case(
@@ -208,8 +209,11 @@ def _too_silent(
             else_=ended - last_heartbeat,
         )
     interval = presence.c.interval_s
-    half = interval * int(1000 * rules.GRACE_SHARE)
-    grace = sa.case((half > rules.GRACE_LEAST_S * 1000, half), else_=rules.GRACE_LEAST_S * 1000)
-    gone = interval * (rules.OFFLINE_INTERVALS * 1000)
     least = rules.OFFLINE_LEAST_S * 1000
-    return silent > sa.case((gone > least, gone), else_=least), silent > interval * 1000 + grace
+    gone = interval * (rules.OFFLINE_INTERVALS * 1000)
+    overdue = interval * int((1 + rules.GRACE_SHARE) * 1000)
+    grace = interval * 1000 + rules.GRACE_LEAST_S * 1000
+    return (
+        sa.and_(past > least, silent > least, silent > gone),
+        sa.and_(past > overdue, silent > overdue, silent > grace),
+    )
