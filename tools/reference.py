@@ -29,6 +29,15 @@ ADVICE = {
     "another_site": "Do it in the console itself. Behind a proxy, `public_url` must be the address "
     "that browsers use.",
     "csrf_token_wrong": "Load the page again, then repeat what you did.",
+    "identity_not_admitted": "Ask an owner for an invitation; whoever runs the server looks at the "
+    "settings `oidc`.",
+    "identity_not_linked": "Sign in with the password, then connect the account on its page.",
+    "identity_provider_unavailable": "Sign in with a password, or try again. If it stays, compare "
+    "the settings `oidc` with what the provider says of itself.",
+    "identity_refused": "Sign in anew. If it stays, compare the settings `oidc` with the provider's.",
+    "identity_taken": "Disconnect the other account first, or sign in to that one.",
+    "password_missing": "Set a password first.",
+    "sign_in_not_begun": "Begin signing in anew, in one browser, within 10 minutes.",
     "invite_for_another": "Sign out, and open the link again with the account it is for.",
     "invites_full": "Take back invitations that nobody accepts.",
     "last_owner": "Make somebody else an owner first.",

@@ -15,7 +15,16 @@ from moorage.console import errors
 from moorage.console.showing import environment
 from moorage.console.signing_in import Endpoint, open_to_all, signed_in
 from moorage.console.statics import PREFIX, Statics
-from moorage.console.views import account, device, device_overview, entrance, events, fleet, people
+from moorage.console.views import (
+    account,
+    device,
+    device_overview,
+    entrance,
+    events,
+    fleet,
+    outside,
+    people,
+)
 from moorage.console.web import HOME, Console
 from moorage.core.accounts import Passwords
 from moorage.core.errors import DomainError
@@ -52,6 +61,8 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/account/sessions/{session_id}/end", account.end_session),
     (_POST, "/console/account/sessions/end-others", account.end_other_sessions),
     (_POST, "/console/account/accept", account.accept_invitation),
+    (_POST, "/console/account/outside", outside.begin_link),
+    (_POST, "/console/account/outside/unlink", outside.unlink),
     # --- people
     (_GET, "/console/workspace/people", people.show),
     (_POST, "/console/workspace/people/invite", people.invite),
@@ -77,6 +88,8 @@ ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/sign-in", entrance.show_sign_in),
     (_POST, "/console/sign-in", entrance.sign_in),
     (_POST, "/console/sign-in/code", entrance.sign_in_with_code),
+    (_GET, "/console/sign-in/outside", outside.begin),
+    (_GET, "/console/sign-in/back", outside.come_back),
     (_GET, "/console/set-up", entrance.show_set_up),
     (_POST, "/console/set-up", entrance.set_up),
     (_GET, "/console/invitation", entrance.show_invitation),

@@ -21,6 +21,7 @@ from moorage.server import health, tls
 from moorage.server.environments import environments_of
 from moorage.server.first_start import hand_out_link
 from moorage.server.front import Below, FrontDoor
+from moorage.server.identity import admission_of, provider_of
 from moorage.server.jobs import Jobs
 from moorage.server.opening import opened
 from moorage.server.room import RoomWatch
@@ -97,6 +98,7 @@ class App:
             shared = settings.rate_limits_url
             counters = Counters(None if shared is None else shared.get_secret_value())
             environments = environments_of(settings.portainer, db, self.closing)
+            provider = provider_of(settings.oidc)
             services = Services(
                 db=db,
                 ingest=ingest,
@@ -114,6 +116,8 @@ class App:
                 if settings.rate_limits == "on"
                 else 0,
                 environments=environments,
+                identity_provider=provider,
+                admission=admission_of(settings.oidc),
                 pin=tls.pin_of(settings),
                 kept_days=bounds,
             )
@@ -154,6 +158,8 @@ class App:
                 await jobs.stop()
                 if environments is not None:
                     await environments.stop()
+                if provider is not None:
+                    await provider.aclose()
 
     async def _end_waits(self, db: Database) -> None:
         await self.closing.wait()

@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moorage.core.accounts import Role
 from moorage.core.workspaces import KeptDays
 from moorage.kit.url import plain_url
 
@@ -218,6 +219,78 @@ class PortainerSettings(BaseModel):
         return self.device_url or self.url
 
 
+class OidcSettings(BaseModel):
+    """A provider of identities (OpenID Connect) by which people may sign in to the console.
+
+    Its redirect address is public_url + /console/sign-in/back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: str = Field(
+        description="The provider's issuer exactly as it calls itself, as in "
+        "https://login.example.com/realms/acme."
+    )
+    client_id: str = Field(min_length=1, description="What the provider calls this server.")
+    client_secret: SecretStr | None = Field(
+        None, description="The secret it gave out; without one this is a public client (PKCE only)."
+    )
+    title: str = Field(
+        "your company account",
+        min_length=1,
+        max_length=64,
+        description="What the button says after 'Sign in with'.",
+    )
+    workspace: str = Field(description="Slug of the workspace that people become members of.")
+    allowed_domains: tuple[str, ...] = Field(
+        (),
+        description='Domains of e-mail addresses, as in ["example.com"], that the provider speaks '
+        "for: only they are let in, and who has an account of such an address is recognised by it. "
+        "Dangerous for domains whose addresses the provider does not check. Without any, everybody "
+        "with a verified address may come in new, and nobody is recognised.",
+    )
+    default_role: Role | None = Field(
+        None,
+        description="Role of whoever comes in new, or whom role_claim gives none; without it such "
+        "people are not let in.",
+    )
+    role_claim: str | None = Field(
+        None, description="Claim of the ID token that roles follow from at each sign-in: groups."
+    )
+    roles: dict[str, Role] = Field(
+        default_factory=dict,
+        description='Which value of that claim is which role, as in {"fleet-admins": "owner"}; '
+        "the highest counts.",
+    )
+    scopes: tuple[str, ...] = Field(
+        ("openid", "email", "profile"), description="Scopes to ask the provider for."
+    )
+    ca_bundle: Path | None = Field(
+        None, description="Certificates (PEM) to trust instead of the public ones."
+    )
+    timeout_s: float = Field(
+        10, gt=0, le=30, description="How long one call of the provider may take, in seconds."
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _on_tls(cls, value: str) -> str:
+        parts = urlsplit(value)
+        own = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        fits = parts.scheme == "https" or (own and parts.scheme == "http")
+        if not fits or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("an issuer is an https address without a query")
+        return value
+
+    @model_validator(mode="after")
+    def _lets_somebody_in(self) -> Self:
+        if bool(self.roles) != (self.role_claim is not None):
+            raise ValueError("role_claim and roles go together")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes lack openid")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of the server."""
 
@@ -318,6 +391,9 @@ class Settings(BaseSettings):
 
     portainer: PortainerSettings | None = Field(
         None, description="Portainer, for devices that are to be Edge environments of it."
+    )
+    oidc: OidcSettings | None = Field(
+        None, description="A provider of identities by which people sign in to the console."
     )
 
     @field_validator("public_url")

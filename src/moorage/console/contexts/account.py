@@ -34,6 +34,14 @@ class SecondFactor:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """The provider of identities; ``linked_at`` is since when the account is connected with it."""
+
+    title: str
+    linked_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Account:
     """The page."""
 
@@ -43,3 +51,4 @@ class Account:
     shortest_password: int
     factor: SecondFactor
     browsers: Sequence[Browser]
+    outside: Outside | None

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SignIn:
-    """The form: what was typed, where it leads, what was wrong with the last try."""
+    """The form: what was typed, where it leads, what was wrong with the last try.
+
+    ``outside`` is what the provider of identities is called, if there is one.
+    """
 
     next: str
     email: str = ""
     wrong: str | None = None
     password_was_set: bool = False
+    outside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import segno
 
-from moorage.console.contexts.account import Account, Browser, SecondFactor
+from moorage.console.contexts.account import Account, Browser, Outside, SecondFactor
 from moorage.core import accounts
-from moorage.core.accounts import Enrolment, Session
+from moorage.core.accounts import Enrolment, IdentityProvider, Session
 from moorage.storage import Tx
 
 _QR_SCALE, _QR_BORDER = 5, 2
 
 
-async def show(tx: Tx, session: Session) -> Account:
+async def show(tx: Tx, session: Session, provider: IdentityProvider | None) -> Account:
     """Read the account of somebody signed in."""
     browsers = [
         Browser(
@@ -25,6 +25,10 @@ async def show(tx: Tx, session: Session) -> Account:
         )
         for one in await accounts.list_sessions(tx, session)
     ]
+    outside = None
+    if provider is not None:
+        linked = await accounts.list_identities(tx, session)
+        outside = Outside(provider.title, linked.get(provider.issuer))
     return Account(
         name=session.account.name,
         email=session.account.email,
@@ -32,6 +36,7 @@ async def show(tx: Tx, session: Session) -> Account:
         shortest_password=accounts.SHORTEST_PASSWORD,
         factor=await second_factor(tx, session, is_on=session.account.has_totp),
         browsers=browsers,
+        outside=outside,
     )
 
 

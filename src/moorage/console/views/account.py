@@ -60,8 +60,9 @@ async def back(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Show the own account."""
+    provider = web.console_of(request).services.identity_provider
     async with web.reading(request) as (tx, _):
-        page = await queries.show(tx, web.session_of(request))
+        page = await queries.show(tx, web.session_of(request), provider)
     return web.render(request, "account/page.html", page)
 
 

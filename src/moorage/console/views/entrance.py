@@ -16,7 +16,7 @@ async def show_sign_in(request: Request) -> Response:
     """Show the form."""
     query = request.query_params
     to = signing_in.next_of(query.get("next", ""))
-    page = SignIn(to, password_was_set="set" in query)
+    page = SignIn(to, password_was_set="set" in query, outside=_outside(request))
     return web.render(request, "entrance/sign_in.html", page)
 
 
@@ -31,10 +31,16 @@ async def sign_in(request: Request) -> Response:
     async with console.services.db.write() as tx:
         made = await accounts.sign_in(tx, checked)
     if made is None:
-        return web.render(request, "entrance/sign_in.html", SignIn(to, email, _WRONG), status=403)
+        page = SignIn(to, email, _WRONG, outside=_outside(request))
+        return web.render(request, "entrance/sign_in.html", page, status=403)
     if isinstance(made, accounts.SecondStep):
         return web.render(request, "entrance/code.html", SecondStep(to, made.text))
     return signing_in.keep(request, web.go(request, to), made)
+
+
+def _outside(request: Request) -> str | None:
+    provider = web.console_of(request).services.identity_provider
+    return None if provider is None else provider.title
 
 
 async def sign_in_with_code(request: Request) -> Response:

@@ -1,5 +1,15 @@
 """Accounts: people who sign in, what their role lets them do, their sessions and invitations."""
 
+from moorage.core.accounts.identities import (
+    Admission,
+    Identity,
+    IdentityProvider,
+    Pending,
+    link_identity,
+    list_identities,
+    sign_in_from_outside,
+    unlink_identity,
+)
 from moorage.core.accounts.links import (
     accept_invite,
     check_link,
@@ -77,9 +87,12 @@ __all__ = [
     "SESSION_PREFIX",
     "SHORTEST_PASSWORD",
     "Account",
+    "Admission",
     "Attempt",
     "Checked",
     "Enrolment",
+    "Identity",
+    "IdentityProvider",
     "Link",
     "LinkKind",
     "Member",
@@ -87,6 +100,7 @@ __all__ = [
     "NewSession",
     "Origin",
     "Passwords",
+    "Pending",
     "Place",
     "Role",
     "SecondStep",
@@ -109,7 +123,9 @@ __all__ = [
     "has_account",
     "invite",
     "is_set_up",
+    "link_identity",
     "list_all",
+    "list_identities",
     "list_invites",
     "list_members",
     "list_sessions",
@@ -133,7 +149,9 @@ __all__ = [
     "set_disabled",
     "set_up_link",
     "sign_in",
+    "sign_in_from_outside",
     "suggested_workspace",
     "switch",
+    "unlink_identity",
     "void_all",
 ]

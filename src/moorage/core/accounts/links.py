@@ -91,7 +91,7 @@ async def redeem_set_up(  # noqa: PLR0913 - what a first account consists of
         at = (await workspaces.ensure(tx, slug)).id
     else:
         at = link.workspace_id
-    account = await _new_account(tx, email, name, hashed)
+    account = await new_account(tx, email, name, hashed)
     await store.put_member(tx, at, account.id, Role.OWNER)
     await store.delete_links(tx, LinkKind.SET_UP)
     actor = Caller(at, live=True, actor=account.actor)
@@ -161,7 +161,7 @@ async def redeem_invite(tx: Tx, text: str, *, name: str, hashed: str, origin: Or
 
     """
     link = await _spend(tx, text, LinkKind.INVITE)
-    account = await _new_account(tx, link.email or "", name, hashed)
+    account = await new_account(tx, link.email or "", name, hashed)
     await _join(tx, link, account)
     return await open_session(tx, account, origin, workspace_id=link.workspace_id)
 
@@ -304,7 +304,8 @@ async def _make(  # noqa: PLR0913 - the parts of a link
     return NewLink(link, text)
 
 
-async def _new_account(tx: Tx, email: str, name: str, hashed: str | None) -> Account:
+async def new_account(tx: Tx, email: str, name: str, hashed: str | None) -> Account:
+    """Make an account; without a password it is signed in to by a provider of identities."""
     account = Account(
         id=new_id("usr_"),
         email=rules.check_email(email),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from moorage.core.accounts import Admission, IdentityProvider
 from moorage.core.provisioning import ServerAddress, Signer
 from moorage.core.workspaces import KeptDays
 from moorage.dialects.common.callers import Callers
@@ -43,6 +44,8 @@ class Services:
     rate_limits: bool = True
     requests_per_minute: int = 0
     environments: Environments | None = None
+    identity_provider: IdentityProvider | None = None
+    admission: Admission | None = None
     pin: str | None = None
     kept_days: Mapping[str, KeptDays] = field(default_factory=dict)
     feeds: Feeds = field(default_factory=Feeds)
