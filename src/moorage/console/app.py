@@ -17,6 +17,7 @@ from moorage.console.signing_in import Endpoint, open_to_all, signed_in
 from moorage.console.statics import PREFIX, Statics
 from moorage.console.views import (
     account,
+    add,
     device,
     device_overview,
     entrance,
@@ -74,6 +75,17 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/fleet/rows", fleet.rows),
     (_GET, "/console/fleet/filters", fleet.filters),
     (_GET, "/console/fleet/export.csv", fleet.export),
+    # --- adding one
+    (_GET, "/console/devices/add", add.show),
+    (_POST, "/console/devices/add", add.make),
+    (_POST, "/console/devices/add/token", add.token),
+    (_POST, "/console/devices/add/virtual", add.make_virtual),
+    (_GET, "/console/devices/add/{device_id}", add.setup),
+    (_GET, "/console/devices/add/{device_id}/waiting", add.waiting),
+    (_GET, "/console/devices/add/{device_id}/command", add.command_over),
+    (_POST, "/console/devices/add/{device_id}/command", add.command),
+    (_POST, "/console/devices/add/{device_id}/bundle", add.bundle),
+    (_GET, "/console/workspace/tokens/{token_id}/uses", add.token_uses),
     # --- a device; below what else stands under /console/devices, such as /add
     (_GET, "/console/devices/{device_id}", device_overview.show),
     (_GET, "/console/devices/{device_id}/telemetry.json", device_overview.chart),

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from moorage.console.statics import Statics
 from moorage.core import accounts
 from moorage.core.accounts import Origin, Passwords, Session
 from moorage.core.caller import Caller
-from moorage.core.errors import DomainError, Kind
+from moorage.core.errors import DomainError, Kind, invalid
 from moorage.dialects.common import Services
 from moorage.kit.text import clean_text
 from moorage.storage import Tx
@@ -30,6 +31,7 @@ _TOLD = "moorage_told"
 _TOLD_FOR_S = 60
 _LONGEST_TOLD = 600
 _MOST_FIELDS = 1_000
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,25 @@ class Form:
     def texts(self, name: str) -> list[str]:
         """Return all values of a field."""
         return list(self._fields.get(name, []))
+
+    def listed(self, name: str) -> list[str]:
+        """Return what stands in a field with commas between."""
+        parts = (part.strip() for part in self.text(name).split(","))
+        return [part for part in parts if part]
+
+    def whole(self, name: str) -> int | None:
+        """Return a field's whole number, None when it is empty.
+
+        Raises:
+            DomainError: ``invalid`` at the field for anything else.
+
+        """
+        text = self.text(name).strip()
+        if not text:
+            return None
+        if not _WHOLE.fullmatch(text):
+            raise invalid(f"/{name}", "a whole number of up to 9 digits goes here")
+        return int(text)
 
     def names(self) -> list[str]:
         """Return the names of all fields, in their order."""
