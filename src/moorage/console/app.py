@@ -20,6 +20,7 @@ from moorage.console.views import (
     add,
     device,
     device_overview,
+    device_tabs,
     entrance,
     events,
     fleet,
@@ -94,6 +95,7 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/devices/{device_id}/approval", device.set_approval),
     (_POST, "/console/devices/{device_id}/release", device.release),
     (_POST, "/console/devices/{device_id}/retire", device.retire),
+    *device_tabs.PAGES,
 )
 # What is there before anybody signed in.
 ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (

@@ -4,10 +4,10 @@ Their primary key is (device_id, at, id), so a device's rows lie together, reads
 and old ones are found without another index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -19,6 +19,10 @@ from moorage.storage import Millis, Row, Tx, table
 # not: whoever follows a workspace reads them in the order of storing, several times a second, and
 # would have to look into every day there is.
 BY_DAY = ("telemetry_samples", "stream_samples", "log_lines")
+# How far one page of what no index finds is looked for.
+_LOOKED_THROUGH = 20_000
+# A condition on rows that no index helps with, on whatever they are selected from.
+Sought: TypeAlias = Callable[[sa.FromClause], sa.ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Span:
     """One page of a timeline that can be walked both ways, always newest first.
 
     ``older`` and ``newer`` are cursors to go on with; ``more`` says whether the way taken goes on.
+    A page may hold few rows, or none, and go on all the same, where something rare is sought.
     """
 
     rows: Sequence[Row]
@@ -71,20 +76,45 @@ async def both_ways(  # noqa: PLR0913 - a query's parts
     cursor: str | None,
     forward: bool,
     limit: int,
+    sought: Sought | None = None,
 ) -> Span:
     """Read the page before a cursor, or with ``forward`` the one after it.
+
+    With ``sought`` at most 20,000 rows are looked through; the cursors say how far that went.
 
     Raises:
         BadCursorError: the cursor is not one of ours.
 
     """
-    page, more = await _page(
-        tx, rows_of, device, window, where, cursor=cursor, forward=forward, limit=limit
+    chosen = _chosen(rows_of, device, window, where, cursor=cursor, forward=forward)
+    if sought is None:
+        found, reached = await tx.rows(chosen.limit(limit + 1)), None
+    else:
+        found, reached = await _look_through(tx, chosen, sought, forward=forward, limit=limit)
+    page = found[:limit][::-1] if forward else found[:limit]
+    full = len(found) > limit
+    older, newer = (
+        [encode_cursor(row.at_ms, row.id) for row in (page[-1], page[0])] if page else [cursor] * 2
     )
-    ends = (
-        [encode_cursor(row.at_ms, row.id) for row in (page[0], page[-1])] if page else [cursor] * 2
+    if reached is not None and not full:
+        older, newer = (older, reached) if forward else (reached, newer)
+    return Span(page, older=older, newer=newer, more=full or reached is not None)
+
+
+async def _look_through(
+    tx: Tx, chosen: sa.Select[Any], sought: Sought, *, forward: bool, limit: int
+) -> tuple[Sequence[Row], str | None]:
+    """Return what is sought of the next rows, and the cursor they end at unless they were all."""
+    some = chosen.limit(_LOOKED_THROUGH).subquery()
+    order = [some.c.at, some.c.id]
+    found = await tx.rows(
+        sa.select(some)
+        .where(sought(some))
+        .order_by(*(order if forward else [part.desc() for part in order]))
+        .limit(limit + 1)
     )
-    return Span(page, older=ends[1], newer=ends[0], more=more)
+    last = await tx.row(chosen.offset(_LOOKED_THROUGH - 1).limit(1))
+    return found, last and encode_cursor(last.at_ms, last.id)
 
 
 async def newest_first(  # noqa: PLR0913 - a query's parts
@@ -103,14 +133,13 @@ async def newest_first(  # noqa: PLR0913 - a query's parts
         BadCursorError: the cursor is not one of ours.
 
     """
-    page, more = await _page(
-        tx, rows_of, device, window, where, cursor=cursor, forward=False, limit=limit
-    )
-    return page, encode_cursor(page[-1].at_ms, page[-1].id) if more else None
+    chosen = _chosen(rows_of, device, window, where, cursor=cursor, forward=False)
+    found = await tx.rows(chosen.limit(limit + 1))
+    page = found[:limit]
+    return page, encode_cursor(page[-1].at_ms, page[-1].id) if len(found) > limit else None
 
 
-async def _page(  # noqa: PLR0913 - a query's parts
-    tx: Tx,
+def _chosen(  # noqa: PLR0913 - a query's parts
     rows_of: sa.Table,
     device: DeviceRef,
     window: Window,
@@ -118,9 +147,8 @@ async def _page(  # noqa: PLR0913 - a query's parts
     *,
     cursor: str | None,
     forward: bool,
-    limit: int,
-) -> tuple[Sequence[Row], bool]:
-    """Read the page before or after a cursor, newest first, and whether more lie that way.
+) -> sa.Select[Any]:
+    """Select what lies before or after a cursor, from there on.
 
     Each row has its time in milliseconds besides, as ``at_ms``.
     """
@@ -136,10 +164,7 @@ async def _page(  # noqa: PLR0913 - a query's parts
         after, before = (here > there, at >= from_at), (here < there, at <= from_at)
         chosen = chosen.where(*(after if forward else before))
     order = [rows_of.c.at, row_id]
-    ordered = chosen.order_by(*(order if forward else [part.desc() for part in order]))
-    found = await tx.rows(ordered.limit(limit + 1))
-    page = found[:limit]
-    return page[::-1] if forward else page, len(found) > limit
+    return chosen.order_by(*(order if forward else [part.desc() for part in order]))
 
 
 def within(rows_of: sa.Table, window: Window) -> list[sa.ColumnElement[bool]]:

@@ -15,7 +15,10 @@ class Tab:
 
 
 # A tab is listed here once its route is there.
-TABS = (Tab("Overview", "", "chart-line"),)
+TABS = (
+    Tab("Overview", "", "chart-line"),
+    Tab("Logs", "logs", "file-text"),
+)
 
 
 @dataclass(frozen=True)
