@@ -1,6 +1,7 @@
 """The index of devices' texts: what it offers, that it is used, and that it is always in step."""
 
 import json
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from moorage.core import devices, provisioning
 from moorage.core.devices import Changes, Filter, Sort
 from moorage.core.errors import DomainError
 from moorage.storage import metadata, open_database, texts
+from moorage.storage.archive.loading import insert
+from moorage.storage.archive.tables import tables_of
 from moorage.storage.migrate import migrate
 from support.engines import on_postgresql, on_sqlite
 
@@ -70,6 +73,25 @@ async def test_many_that_hold_a_text_are_all_found_and_paged(db, owner, monkeypa
         assert await found(db, owner, text, limit=4) == cranes[:4]
     assert await found(db, owner, "crane 07") == ["crane 07"]
     assert await found(db, owner, "xq") == ["ferry xq"]
+
+
+async def test_rows_that_a_backup_puts_in_are_found_and_it_takes_no_index_along(db, owner):
+    device = await made(db, owner, "crane")
+    async with db.write() as tx:
+        tables = {table.name: table for table in await tx.on_connection(tables_of)}
+        assert [name for name in tables if texts.is_derived(name)] == []
+        for name, changed in (
+            ("devices", {"id": "dev_x", "name": "ferry"}),
+            ("device_presence", {"device_id": "dev_x"}),
+        ):
+            clause = tables[name].clause()
+            (row,) = await tx.rows(
+                sa.select(clause).where(clause.c[next(iter(changed))] == device.id)
+            )
+            again = [[*{**row._mapping, **changed}.values()]]
+            await tx.on_connection(partial(insert, table=tables[name], rows=again))
+    assert await found(db, owner, "ferr") == ["ferry"]
+    assert await found(db, owner, "fe") == ["ferry"]
 
 
 async def test_what_others_own_is_not_found(db, owner):
