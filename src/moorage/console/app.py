@@ -26,6 +26,8 @@ from moorage.console.views import (
     fleet,
     outside,
     people,
+    workspace_keys,
+    workspace_tokens,
 )
 from moorage.console.web import HOME, Console
 from moorage.core.accounts import Passwords
@@ -71,6 +73,15 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/workspace/people/invites/{invite_id}/revoke", people.revoke_invite),
     (_POST, "/console/workspace/people/{account_id}/role", people.change_role),
     (_POST, "/console/workspace/people/{account_id}/remove", people.remove),
+    # --- the workspace
+    (_GET, "/console/workspace/keys", workspace_keys.show),
+    (_POST, "/console/workspace/keys", workspace_keys.make),
+    (_POST, "/console/workspace/keys/{key_id}/roll", workspace_keys.roll),
+    (_POST, "/console/workspace/keys/{key_id}/switch", workspace_keys.switch),
+    (_POST, "/console/workspace/keys/{key_id}/protect", workspace_keys.protect),
+    (_POST, "/console/workspace/keys/{key_id}/revoke", workspace_keys.revoke),
+    (_GET, "/console/workspace/tokens", workspace_tokens.show),
+    (_POST, "/console/workspace/tokens/{token_id}/revoke", workspace_tokens.revoke),
     # --- the fleet
     (_GET, "/console/devices", fleet.show),
     (_GET, "/console/fleet/rows", fleet.rows),

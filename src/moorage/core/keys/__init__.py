@@ -1,7 +1,7 @@
 """Keys: what they may do, and which key stands for which Caller. Only digests are stored."""
 
 from moorage.core.keys.model import Key, NewKey
-from moorage.core.keys.rules import digest, looks_like_key
+from moorage.core.keys.rules import check_name, digest, looks_like_key
 from moorage.core.keys.service import (
     DEVICE_TOPIC,
     authenticate,
@@ -35,6 +35,7 @@ __all__ = [
     "NewKey",
     "authenticate",
     "authenticate_by_id",
+    "check_name",
     "create",
     "digest",
     "digests_of_device",

@@ -11,6 +11,7 @@ LIVE_PREFIX = "sk_live"
 TEST_PREFIX = "sk_test"
 DEVICE_PREFIX = "adk"
 _SHOWN = 8
+_LONGEST_NAME = 128
 
 _PREFIXES = frozenset({LIVE_PREFIX, TEST_PREFIX, DEVICE_PREFIX})
 
@@ -28,6 +29,19 @@ def looks_like_key(text: str) -> bool:
 def shown_prefix(text: str) -> str:
     """Return the start of the text that may be shown."""
     return text[: text.rindex("_") + 1 + _SHOWN]
+
+
+def check_name(name: str) -> str:
+    """Return a key's name trimmed, for whoever has no shapes of its own to check it by.
+
+    Raises:
+        DomainError: ``invalid``.
+
+    """
+    trimmed = name.strip()
+    if not trimmed or len(trimmed) > _LONGEST_NAME or not trimmed.isprintable():
+        raise invalid("/name", f"a key's name is 1 to {_LONGEST_NAME} printable characters")
+    return trimmed
 
 
 def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
