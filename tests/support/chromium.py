@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, async_pla
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _WITHIN_MS = 30_000
+_REFUSED = ("Failed to load resource", "Response Status Error Code", "htmx:")
 # A container has a small /dev/shm, and root may not use Chromium's own sandbox.
 _OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DESKTOP = {"width": 1360, "height": 860}
@@ -55,7 +56,7 @@ class Window:
 
     def _said(self, message: Any) -> None:
         # A refused request is told as an error, too; what it means for the page is the test's.
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        if message.type == "error" and not message.text.startswith(_REFUSED):
             self.wrong.append(f"console: {message.text}")
 
 

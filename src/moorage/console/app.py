@@ -18,6 +18,7 @@ from moorage.console.statics import PREFIX, Statics
 from moorage.console.views import (
     account,
     add,
+    bulk,
     device,
     device_overview,
     device_tabs,
@@ -87,6 +88,8 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/fleet/rows", fleet.rows),
     (_GET, "/console/fleet/filters", fleet.filters),
     (_GET, "/console/fleet/export.csv", fleet.export),
+    (_GET, "/console/fleet/bulk/{action}", bulk.ask),
+    (_POST, "/console/fleet/bulk", bulk.run),
     # --- adding one
     (_GET, "/console/devices/add", add.show),
     (_POST, "/console/devices/add", add.make),

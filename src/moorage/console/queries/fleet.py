@@ -112,7 +112,7 @@ async def show(tx: Tx, caller: Caller, state: Asked) -> Fleet:
     )
     if is_attention:
         found, before, after = await _needing(tx, caller, state, survey)
-        matching = len(_with(survey, state.cause))
+        matching = len(needs_with(survey, state.cause))
     else:
         found, before, after = await _page(tx, caller, state, survey)
         statuses = state.wanted.statuses or counts.keys()
@@ -192,7 +192,7 @@ async def _needing(
     tx: Tx, caller: Caller, state: Asked, survey: Survey
 ) -> tuple[list[Row], dict[str, object] | None, dict[str, object] | None]:
     """Return a page of those that need somebody; a place is a device, by how pressing it is."""
-    needs = _with(survey, state.cause)
+    needs = needs_with(survey, state.cause)
     begin = 0
     if state.after:
         begin = _place(needs, state.after) + 1
@@ -207,7 +207,8 @@ async def _needing(
     return rows, before if begin else None, after if end < len(needs) else None
 
 
-def _with(survey: Survey, cause: Cause | None) -> Sequence[Need]:
+def needs_with(survey: Survey, cause: Cause | None) -> Sequence[Need]:
+    """Return those that need somebody for a reason, or for any."""
     if cause is None:
         return survey.needs
     return [need for need in survey.needs if cause in need.causes]

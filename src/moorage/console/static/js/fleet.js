@@ -20,6 +20,7 @@ function show() {
   one("[data-bulk-count]").textContent = (isAll ? matching() : chosen.length).toLocaleString();
   one("[data-bulk-all]").hidden = isAll || chosen.length < picks().length || matching() <= chosen.length;
   const head = one("[data-pick-all]");
+  if (!head) return; // an empty table
   head.checked = chosen.length > 0 && chosen.length === picks().length;
   head.indeterminate = chosen.length > 0 && !head.checked;
 }

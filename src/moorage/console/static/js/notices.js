@@ -13,8 +13,25 @@ export function tell(text, kind = "success") {
   return notice;
 }
 
+// A dialog that is open lies above everything else: what is said must stand in it to be seen.
+const home = new Map();
+
+function move() {
+  const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
+  for (const one of [box(), document.getElementById("lost")]) {
+    if (!one) continue;
+    if (!home.has(one)) home.set(one, { parent: one.parentElement, next: one.nextSibling });
+    const { parent, next } = home.get(one);
+    if (modal && one.parentElement !== modal) modal.prepend(one);
+    else if (!modal && one.parentElement !== parent) parent.insertBefore(one, next?.isConnected ? next : null);
+  }
+}
+
+document.addEventListener("close", move, true);
+
 // What went well goes by itself; what was refused stays until it was read.
 function tend() {
+  move();
   const all = [...box().querySelectorAll(".notice")];
   for (const old of all.slice(0, Math.max(0, all.length - MOST))) old.remove();
   for (const notice of all) {
@@ -26,6 +43,8 @@ function tend() {
 
 if (box()) {
   new MutationObserver(tend).observe(box(), { childList: true });
+  const lost = document.getElementById("lost");
+  if (lost) new MutationObserver(move).observe(lost, { attributeFilter: ["hidden"] });
   tend();
 }
 

@@ -59,7 +59,10 @@ function clearFaults(form) {
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const form = event.detail.elt.closest("form");
-  if (form) clearFaults(form);
+  if (!form) return;
+  clearFaults(form);
+  // What was wrong before is asked anew.
+  for (const notice of document.querySelectorAll("#notices .notice[data-code]")) notice.remove();
 });
 
 document.addEventListener("moorage:faults", (event) => {
