@@ -27,6 +27,7 @@ from moorage.console.views import (
     fleet,
     outside,
     people,
+    workspace_audit,
     workspace_keys,
     workspace_tokens,
 )
@@ -83,6 +84,8 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/workspace/keys/{key_id}/revoke", workspace_keys.revoke),
     (_GET, "/console/workspace/tokens", workspace_tokens.show),
     (_POST, "/console/workspace/tokens/{token_id}/revoke", workspace_tokens.revoke),
+    (_GET, "/console/workspace/audit", workspace_audit.show),
+    (_GET, "/console/workspace/audit/export.csv", workspace_audit.export),
     # --- the fleet
     (_GET, "/console/devices", fleet.show),
     (_GET, "/console/fleet/rows", fleet.rows),
