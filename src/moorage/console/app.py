@@ -123,6 +123,7 @@ ENTRANCE: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/sign-in/back", outside.come_back),
     (_GET, "/console/set-up", entrance.show_set_up),
     (_POST, "/console/set-up", entrance.set_up),
+    (_POST, "/console/set-up/look", entrance.look_at_set_up),
     (_GET, "/console/invitation", entrance.show_invitation),
     (_POST, "/console/invitation", entrance.accept_invitation),
     (_POST, "/console/invitation/look", entrance.look_at_invitation),

@@ -18,6 +18,14 @@ class SignIn:
 
 
 @dataclass(frozen=True)
+class SetUp:
+    """The form of the first set-up; ``workspace`` is what is going to be owned, if that is sure."""
+
+    workspace: str | None
+    shortest_password: int
+
+
+@dataclass(frozen=True)
 class Invitation:
     """What somebody is invited to, for whoever holds the link.
 

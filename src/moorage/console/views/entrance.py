@@ -4,11 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from moorage.console import signing_in, web
-from moorage.console.contexts.entrance import Invitation, SecondStep, SignIn
+from moorage.console.contexts.entrance import Invitation, SecondStep, SetUp, SignIn
 from moorage.core import accounts, workspaces
 from moorage.core.accounts import LinkKind
 
 _WRONG = "E-mail address or password is wrong, or too many tries were made; wait a little."
+_ANOTHER_SET_UP = "On the server: moorage admin set-up-link."
 _CODE_WRONG = "This code is wrong, was used already, or too many tries were made."
 
 
@@ -58,6 +59,18 @@ async def sign_in_with_code(request: Request) -> Response:
 async def show_set_up(request: Request) -> Response:
     """Show the form of the first set-up; the link's text stands behind ``#`` and is not sent."""
     return web.render(request, "entrance/set_up.html")
+
+
+async def look_at_set_up(request: Request) -> Response:
+    """Show the form that goes with a link, or that it is none."""
+    form = await web.form_of(request)
+    async with web.console_of(request).services.db.read() as tx:
+        link = await accounts.find_link(tx, form.text("token"), LinkKind.SET_UP)
+        if link is None:
+            return web.render(request, "entrance/_link_spent.html", _ANOTHER_SET_UP)
+        workspace = await accounts.suggested_workspace(tx, link)
+    page = SetUp(workspace, accounts.SHORTEST_PASSWORD)
+    return web.render(request, "entrance/_set_up.html", page)
 
 
 async def set_up(request: Request) -> Response:
