@@ -20,6 +20,7 @@ from moorage.console.views import (
     add,
     bulk,
     device,
+    device_config,
     device_overview,
     device_tabs,
     entrance,
@@ -112,6 +113,13 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/devices/{device_id}/approval", device.set_approval),
     (_POST, "/console/devices/{device_id}/release", device.release),
     (_POST, "/console/devices/{device_id}/retire", device.retire),
+    (_GET, "/console/devices/{device_id}/config", device_config.show),
+    (_POST, "/console/devices/{device_id}/config", device_config.save),
+    (_POST, "/console/devices/{device_id}/config/check", device_config.check),
+    (_GET, "/console/devices/{device_id}/config/compare", device_config.compare),
+    (_POST, "/console/devices/{device_id}/config/rollback", device_config.roll_back),
+    (_POST, "/console/devices/{device_id}/config/secrets", device_config.set_secret),
+    (_POST, "/console/devices/{device_id}/config/secrets/remove", device_config.remove_secret),
     *device_tabs.PAGES,
 )
 # What is there before anybody signed in.

@@ -44,6 +44,7 @@ def environment(statics: Statics) -> jinja2.Environment:
         "number": number,
         "span": span,
         "pretty": pretty,
+        "python": repr,
     }
     return made
 

@@ -17,6 +17,7 @@ class Tab:
 # A tab is listed here once its route is there.
 TABS = (
     Tab("Overview", "", "chart-line"),
+    Tab("Config", "config", "adjustments"),
     Tab("Logs", "logs", "file-text"),
 )
 

@@ -1,11 +1,11 @@
 """What stands around every tab of a device's page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from moorage.console.contexts.device import DeviceFrame, DeviceState, Warned
-from moorage.core import config, devices
+from moorage.core import accounts, config, devices
 from moorage.core.caller import Caller, Scope
 from moorage.core.config import Applied, AppliedState
 from moorage.core.devices import Approval, Device
@@ -15,6 +15,7 @@ from moorage.storage import Tx
 # Where a clock is off by more, the times a device sends are corrected.
 _SKEW_WORTH_SAYING_MS = 2_000
 _LONGEST_FACT = 1_000
+_ACTORS = {"key": "API key", "device": "device", "system": "the server:"}
 
 
 async def frame(tx: Tx, caller: Caller, device_id: str) -> DeviceFrame:
@@ -56,6 +57,21 @@ def frame_of(caller: Caller, device: Device, applied: AppliedState | None) -> De
 async def state(tx: Tx, caller: Caller, device_id: str) -> DeviceState:
     """Read what of the head changes by itself."""
     return DeviceState(await frame(tx, caller, device_id))
+
+
+async def authors(tx: Tx, caller: Caller) -> Callable[[str], str]:
+    """Return what says who did something, from an actor's id: by name where it has one."""
+    names = await accounts.names(tx, caller)
+
+    def named(actor: str) -> str:
+        kind, _, known = actor.partition(":")
+        if actor == caller.actor:
+            return "you"
+        if kind == "user":
+            return names.get(known, f"somebody who left ({known})")
+        return f"{_ACTORS.get(kind, kind)} {known}"
+
+    return named
 
 
 def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

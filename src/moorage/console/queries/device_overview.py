@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from moorage.console.contexts.device_overview import (
     Charted,
-    ConfigBrief,
     EventBrief,
     Gauge,
     Latest,
@@ -14,11 +13,11 @@ from moorage.console.contexts.device_overview import (
     Period,
     RunningBrief,
 )
-from moorage.console.queries.device import frame_of
+from moorage.console.queries.device import authors, frame_of
+from moorage.console.queries.device_config import brief_of
 from moorage.console.showing import size
 from moorage.core import config, devices, events, services, streams, telemetry
 from moorage.core.caller import Caller, Scope
-from moorage.core.config import ConfigView
 from moorage.core.errors import invalid
 from moorage.core.services import Service
 from moorage.core.streams import Stream
@@ -74,7 +73,7 @@ async def show(tx: Tx, caller: Caller, device_id: str, period: str) -> Overview:
     )
     return Overview(
         frame=frame_of(caller, device, view.applied if view else None),
-        config=_config(view) if view else None,
+        config=brief_of(view, await authors(tx, caller)) if view else None,
         latest=_latest(sample) if sample else None,
         streams=[_stream(one) for one in running[:_FEW]],
         stream_count=len(running),
@@ -130,19 +129,6 @@ def _with_gaps(found: Sequence[Bucket], width: timedelta, longest: timedelta) ->
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
-
-
-def _config(view: ConfigView) -> ConfigBrief:
-    applied = view.applied
-    return ConfigBrief(
-        state=str(applied.state),
-        revision=view.revision,
-        since=view.created_at,
-        by=view.created_by,
-        applied_revision=applied.revision,
-        reported_at=applied.reported_at,
-        error=applied.error,
-    )
 
 
 def _latest(sample: Sample) -> Latest:

@@ -59,7 +59,7 @@ from moorage.core.accounts.own import (
     set_disabled,
 )
 from moorage.core.accounts.passwords import Attempt, Checked, Passwords
-from moorage.core.accounts.people import change_role, list_members, remove_member
+from moorage.core.accounts.people import change_role, list_members, names, remove_member
 from moorage.core.accounts.rules import (
     LINK_PREFIX,
     SESSION_PREFIX,
@@ -129,6 +129,7 @@ __all__ = [
     "list_invites",
     "list_members",
     "list_sessions",
+    "names",
     "new_set_up_link",
     "note_use",
     "offered_totp",

@@ -1,6 +1,6 @@
 """The people of a workspace: who they are, what they may, and that one owner is always left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from moorage.core import audit
 from moorage.core.accounts import rules, session_store, store
@@ -14,6 +14,13 @@ async def list_members(tx: Tx, caller: Caller) -> Sequence[Member]:
     """List the members of the caller's workspace, by address (``workspace:admin``)."""
     caller.require(Scope.WORKSPACE_ADMIN)
     return await store.list_members(tx, caller.workspace_id)
+
+
+async def names(tx: Tx, caller: Caller) -> Mapping[str, str]:
+    """Return the members' names by account, to say who changed what (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    members = await store.list_members(tx, caller.workspace_id)
+    return {one.account.id: one.account.name for one in members}
 
 
 async def change_role(tx: Tx, caller: Caller, account_id: str, role: str) -> Member:

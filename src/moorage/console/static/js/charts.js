@@ -59,7 +59,8 @@ function summary(chart, found) {
     if (!values.length) return null;
     const peaks = (found.series[`${name}_max`] ?? values).filter((value) => value !== null);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return `${title}: mean ${chart.format(mean)}, highest ${chart.format(Math.max(...peaks))}`;
+    const named = chart.lines.length > 1 ? `${title.toLowerCase()} ` : "";
+    return `${named}mean ${chart.format(mean)}, highest ${chart.format(Math.max(...peaks))}`;
   });
   return parts.filter(Boolean).join("; ");
 }
@@ -88,7 +89,7 @@ function options(chart, found, width, colour) {
       bands,
       scales: { x: { range: [found.start, found.end] }, y: scale },
       axes: [
-        { ...axis, values: (_, values) => times(values, found.end - found.start), space: 70 },
+        { ...axis, values: (_, values) => times(values, found.end - found.start), space: 70, size: 28 },
         { ...axis, values: (_, values) => values.map(chart.format), size: 62, space: 36 },
       ],
       cursor: { sync: { key: "device" }, drag: { x: false, y: false } },
@@ -117,7 +118,7 @@ function draw(place, found) {
   grid.className = "charts";
   place.append(grid);
   const colour = colours();
-  for (const chart of wanted) {
+  const boxes = wanted.map((chart) => {
     const box = document.createElement("figure");
     box.className = "chart";
     const title = document.createElement("figcaption");
@@ -128,10 +129,15 @@ function draw(place, found) {
     title.append(" ", said);
     box.append(title);
     grid.append(box);
+    return box;
+  });
+  // Only now are the boxes as wide as they will be.
+  wanted.forEach((chart, at) => {
+    const box = boxes[at];
     const made = options(chart, found, widthOf(box), colour);
     place.plots.push(new window.uPlot(made.options, made.data, box));
     box.querySelector("canvas").setAttribute("aria-hidden", "true");
-  }
+  });
 }
 
 async function load(place) {
