@@ -19,6 +19,10 @@ TABS = (
     Tab("Overview", "", "chart-line"),
     Tab("Config", "config", "adjustments"),
     Tab("Logs", "logs", "file-text"),
+    Tab("Events", "events", "history"),
+    Tab("Commands", "commands", "send"),
+    Tab("Streams", "streams", "video"),
+    Tab("Services", "services", "stack-2"),
 )
 
 

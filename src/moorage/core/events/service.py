@@ -87,15 +87,26 @@ async def walk_events(  # noqa: PLR0913 - a query's parts
     entity_type: str | None = None,
     entity_id: str | None = None,
     event: str | None = None,
+    families: Sequence[str] = (),
     cursor: str | None,
     forward: bool,
     limit: int,
 ) -> tuple[list[Event], Span]:
-    """Read events newest first, from a cursor back or forward in time (``device:read``)."""
+    """Read events newest first, from a cursor back or forward in time (``device:read``).
+
+    ``families`` are first parts of names: ``command`` for ``command.queued`` and all its like.
+    """
     caller.require(Scope.DEVICE_READ)
     equal = _given(entity_type=entity_type, entity_id=entity_id, event=event)
     return await store.walk_events(
-        tx, device, window, equal=equal, cursor=cursor, forward=forward, limit=limit
+        tx,
+        device,
+        window,
+        equal=equal,
+        families=families,
+        cursor=cursor,
+        forward=forward,
+        limit=limit,
     )
 
 

@@ -68,6 +68,7 @@ async def walk_events(  # noqa: PLR0913 - a query's parts
     window: timeline.Window,
     *,
     equal: dict[str, str],
+    families: Sequence[str],
     cursor: str | None,
     forward: bool,
     limit: int,
@@ -78,7 +79,7 @@ async def walk_events(  # noqa: PLR0913 - a query's parts
         _events,
         device,
         window=window,
-        where=_equal(equal),
+        where=[*_equal(equal), *_of_families(families)],
         cursor=cursor,
         forward=forward,
         limit=limit,
@@ -105,6 +106,12 @@ async def after(
 
 def _equal(equal: dict[str, str]) -> list[sa.ColumnElement[bool]]:
     return [_events.c[name] == value for name, value in equal.items()]
+
+
+def _of_families(families: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that a name begins with one of these and a dot."""
+    begins = [_events.c.event.startswith(f"{one}.", autoescape=True) for one in families]
+    return [sa.or_(*begins)] if begins else []
 
 
 def _event(row: Row) -> Event:

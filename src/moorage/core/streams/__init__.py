@@ -1,6 +1,6 @@
 """Streams a device runs: from its config and from its reports. Sources leave here sanitized."""
 
-from moorage.core.streams.model import Stream, StreamFps, StreamRow
+from moorage.core.streams.model import PROVISIONING, Stream, StreamFps, StreamRow
 from moorage.core.streams.rules import sanitize
 from moorage.core.streams.service import (
     failed,
@@ -18,10 +18,12 @@ from moorage.core.streams.snapshots import (
     get_snapshot,
     purge_snapshots,
     record_snapshot,
+    snapshot_times,
 )
 
 __all__ = [
     "LARGEST_BYTES",
+    "PROVISIONING",
     "Snapshot",
     "Stream",
     "StreamFps",
@@ -38,4 +40,5 @@ __all__ = [
     "record_snapshot",
     "roll_up",
     "sanitize",
+    "snapshot_times",
 ]

@@ -63,6 +63,13 @@ async def get_snapshot(tx: Tx, caller: Caller, device: DeviceRef, stream_id: str
     return Snapshot(stream_id, row.taken_at, row.command_id, row.jpeg)
 
 
+async def snapshot_times(tx: Tx, caller: Caller, device: DeviceRef) -> dict[str, datetime]:
+    """Return when the last picture of each stream arrived, of 24 hours (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    found = await store.snapshot_times(tx, device.device_id, since=tx.now - KEPT)
+    return {row.stream_id: row.taken_at for row in found}
+
+
 async def purge_snapshots(tx: Tx, rows: int) -> int:
     """Delete up to ``rows`` pictures of more than 24 hours ago; return how many went."""
     return await store.delete_snapshots(tx, tx.now - KEPT, rows)

@@ -119,6 +119,15 @@ async def replace_snapshot(
     )
 
 
+async def snapshot_times(tx: Tx, device_id: str, *, since: datetime) -> Sequence[Row]:
+    """Whose pictures there are, and when they arrived: stream_id, taken_at."""
+    return await tx.rows(
+        sa.select(_snapshots.c.stream_id, _snapshots.c.taken_at).where(
+            _snapshots.c.device_id == device_id, _snapshots.c.taken_at >= since
+        )
+    )
+
+
 async def find_snapshot(tx: Tx, device_id: str, stream_id: str, *, since: datetime) -> Row | None:
     """Return a stream's picture if it is no older."""
     return await tx.row(
