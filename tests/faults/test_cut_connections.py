@@ -63,7 +63,8 @@ class Swallower:
         passing = asyncio.create_task(self._pass(reader, forth))
         try:
             while answer := await back.read(65_536):
-                if self.swallowing:
+                # Head and body may come apart: the rest of an answer that was let through is none.
+                if self.swallowing and answer.startswith(b"HTTP/"):
                     self.swallowing -= 1
                     self.swallowed.append(answer.split(b"\r\n", 1)[0])
                     writer.transport.abort()
