@@ -50,6 +50,7 @@ ADVICE = {
     "sign_in_paused": "Wait for `Retry-After` seconds, then try again.",
     "sign_in_refused": "Check address, password and code; after several wrong ones wait 15 "
     "minutes. Who is locked out for good: `moorage admin reset-password` on the server.",
+    "too_many_views": "Take away a view you need no more, or save under the name of one.",
     "totp_not_begun": "Begin setting up the second factor anew.",
     "totp_not_set_up": "Set up a second factor first.",
     "not_a_jpeg": "Send one whole JPEG picture as the body.",

@@ -8,7 +8,7 @@ from moorage.console.app import ENTRANCE
 from support.devices import rfc3339
 
 # What a member may do whatever the role: it is about the own account and session.
-OWN = ("/console/sign-out", "/console/switch", "/console/account", "/console/views")
+OWN = ("/console/sign-out", "/console/switch", "/console/account", "/console/fleet/views")
 # Answered at once and without an end: these have tests of their own.
 STREAMS = ("/console/events",)
 PLANTED = "\"'><img src=x onerror=planted()><script>planted()</script>{{7*7}}"

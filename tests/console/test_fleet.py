@@ -198,3 +198,19 @@ async def test_the_csv_holds_more_than_one_page(console, api):
             )
     answer = await console.owner.get("/console/fleet/export.csv")
     assert len(answer.text.strip().splitlines()) == 521
+
+
+@on_sqlite
+async def test_a_view_is_saved_shown_and_taken_away(console):
+    state = {"query": "show=all&status=late&after=abc&name=x", "name": "late <ones>"}
+    saved = await console.viewer.post("/console/fleet/views", state)
+    assert "late &lt;ones&gt;" in saved.text
+    assert "/console/devices?show=all&amp;status=late" in saved.text
+    assert "after=" not in saved.text
+    menu = await console.viewer.page("/console/fleet/views?status=late", fragment=True)
+    assert "late &lt;ones&gt;" in menu
+    assert "late &lt;ones&gt;" not in await console.owner.page("/console/fleet/views")
+    left = await console.viewer.post("/console/fleet/views/remove", {"name": "late <ones>"})
+    assert "No saved views yet" in left.text
+    refused = await console.viewer.post("/console/fleet/views", {"query": "", "name": " "})
+    assert '"/name"' in refused.headers["hx-trigger"]

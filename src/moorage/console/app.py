@@ -28,6 +28,7 @@ from moorage.console.views import (
     fleet,
     outside,
     people,
+    saved,
     workspace_audit,
     workspace_keys,
     workspace_tokens,
@@ -94,6 +95,9 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console/fleet/export.csv", fleet.export),
     (_GET, "/console/fleet/bulk/{action}", bulk.ask),
     (_POST, "/console/fleet/bulk", bulk.run),
+    (_GET, "/console/fleet/views", saved.show),
+    (_POST, "/console/fleet/views", saved.save),
+    (_POST, "/console/fleet/views/remove", saved.remove),
     # --- adding one
     (_GET, "/console/devices/add", add.show),
     (_POST, "/console/devices/add", add.make),

@@ -352,6 +352,14 @@ CREATE TABLE public.rollup_progress (
     after text NOT NULL
 );
 
+CREATE TABLE public.saved_views (
+    workspace_id text NOT NULL,
+    owner text NOT NULL,
+    name text NOT NULL,
+    query text NOT NULL,
+    saved_at bigint NOT NULL
+);
+
 CREATE TABLE public.server_identity (
     name text NOT NULL,
     check_value text NOT NULL
@@ -601,6 +609,9 @@ ALTER TABLE ONLY public.rollup_marks
 ALTER TABLE ONLY public.rollup_progress
     ADD CONSTRAINT pk_rollup_progress PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.saved_views
+    ADD CONSTRAINT pk_saved_views PRIMARY KEY (workspace_id, owner, name);
+
 ALTER TABLE ONLY public.server_identity
     ADD CONSTRAINT pk_server_identity PRIMARY KEY (name);
 
@@ -800,6 +811,9 @@ ALTER TABLE ONLY public.report_ledger
 
 ALTER TABLE ONLY public.rollup_marks
     ADD CONSTRAINT fk_rollup_marks_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.saved_views
+    ADD CONSTRAINT fk_saved_views_workspace_id FOREIGN KEY (workspace_id) REFERENCES public.workspaces(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.service_states
     ADD CONSTRAINT fk_service_states_device_id FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;

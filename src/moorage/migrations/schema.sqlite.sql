@@ -510,6 +510,16 @@ CREATE TABLE rollup_progress (
     CONSTRAINT pk_rollup_progress PRIMARY KEY (name)
 );
 
+CREATE TABLE saved_views (
+    workspace_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    "query" TEXT NOT NULL,
+    saved_at BIGINT NOT NULL,
+    CONSTRAINT pk_saved_views PRIMARY KEY (workspace_id, owner, name),
+    CONSTRAINT fk_saved_views_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE
+);
+
 CREATE TABLE server_identity (
     name TEXT NOT NULL,
     check_value TEXT NOT NULL,

@@ -7,6 +7,7 @@ from typing import Any
 
 from moorage.core.attention import Cause
 from moorage.core.devices import Filter, Sort
+from moorage.core.views import SavedView
 
 ATTENTION, ALL = "attention", "all"
 
@@ -130,3 +131,11 @@ class Filters:
     types: Sequence[tuple[str, int, Mapping[str, Any]]]
     tags: Sequence[tuple[str, int, Mapping[str, Any]]]
     approvals: Sequence[tuple[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views somebody saved, and the state that could be saved now."""
+
+    views: Sequence[SavedView]
+    query: str

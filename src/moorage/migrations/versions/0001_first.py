@@ -525,6 +525,21 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "saved_views",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("saved_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspaces.id"],
+            name=op.f("fk_saved_views_workspace_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "owner", "name", name=op.f("pk_saved_views")),
+    )
+    op.create_table(
         "commands",
         sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
