@@ -32,7 +32,7 @@ check: setup ## formatting, lint, types, import order, language level of the age
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/vermin --quiet --no-tips --target=3.8- --violations src/moorage_agent
 
-bench: setup ## measure, with the raw limit beside each figure; results in bench/results
+bench: setup ## measure, with the raw limit beside each figure; writes docs/benchmarks.md
 	@$(BIN)/python bench/run.py
 
 soak: setup ## 10,000 virtual devices for half an hour: memory, disk, ledgers; SOAK="--minutes 2" for less

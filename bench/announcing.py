@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
+from sizes import size
 
-WRITERS = 16
-SECONDS = 2.0
-RUNS = 5
+WRITERS = size(16, 4)
+SECONDS = size(2.0, 0.3)
+RUNS = size(5, 1)
 _TOPIC = "device:dev_0123456789abcdef0123"
 Way = Callable[[Any, list[str]], Awaitable[None]]
 

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sizes import size
 
 from moorage.core import rollups, telemetry
 from moorage.core.timeline import BY_DAY
 from moorage.kit.clock import from_ms
 from moorage.storage import Database, Tx, metadata, partitions
 
-SCALE = float(os.environ.get("BENCH_SCALE", "1"))
-DEVICES = 10_000
+SCALE = float(os.environ.get("BENCH_SCALE", size("1", "0.0001")))
+DEVICES = size(10_000, 500)
 LARGE = int(os.environ.get("BENCH_LARGE", "0")) or max(int(100_000 * SCALE), 5_000)
 LINES = max(int(5_000_000 * SCALE), 110_000)  # a thousand pages of a hundred are to be there
 DAY_MS = 86_400_000
@@ -72,13 +73,7 @@ async def fill(db: Database, device_id: str, model_of_large: str) -> Filled:
         now = int(tx.now.timestamp() * 1000)
         await _copy_devices(tx, words, device_id, 1, DEVICES - 1)
         await _copy_devices(tx, words, model_of_large, DEVICES, DEVICES + LARGE - 2)
-        # Most of a fleet is there; of the others some are late, some gone, some never came.
-        await _run(
-            tx,
-            f"UPDATE device_presence SET last_heartbeat_at = CASE abs({_digits(words)}) % 20 "
-            f"WHEN 0 THEN NULL WHEN 1 THEN {now - 3_600_000} WHEN 2 THEN {now - 60_000} "
-            f"ELSE {now} - abs({_digits(words)}) % 20000 END",
-        )
+        await _heard_of(tx, words, now)
     others = max(int(DEVICES * SCALE), 20) - 1
     for first in range(1, others + 1, _DEVICES_A_STEP):
         last = min(first + _DEVICES_A_STEP - 1, others)
@@ -99,6 +94,27 @@ async def fill(db: Database, device_id: str, model_of_large: str) -> Filled:
             await _run(tx, "ANALYZE")
     samples = others * _A_DAY + DAYS * _A_DAY
     return Filled(samples, LINES, LINES, took, rolled, time.perf_counter() - began)
+
+
+async def fill_devices(db: Database, device_id: str, count: int) -> None:
+    """Make a workspace's one device ``count`` of them, and nothing else."""
+    words = Words(db.engine.name)
+    async with db.write() as tx:
+        await _copy_devices(tx, words, device_id, 1, count - 1)
+        await _heard_of(tx, words, int(tx.now.timestamp() * 1000))
+    if not words.sqlite:
+        async with db.write() as tx:
+            await _run(tx, "ANALYZE")
+
+
+async def _heard_of(tx: Tx, words: Words, now: int) -> None:
+    """Most of a fleet is there; of the others some are late, some gone, some never came."""
+    await _run(
+        tx,
+        f"UPDATE device_presence SET last_heartbeat_at = CASE abs({_digits(words)}) % 20 "
+        f"WHEN 0 THEN NULL WHEN 1 THEN {now - 3_600_000} WHEN 2 THEN {now - 60_000} "
+        f"ELSE {now} - abs({_digits(words)}) % 20000 END",
+    )
 
 
 async def _cover(db: Database, words: Words, table: str) -> None:

@@ -5,15 +5,16 @@ row, all durable before the answer. Beside them one-row commits, which the disk 
 """
 
 import json
-import statistics
 import tempfile
 from pathlib import Path
 
 import httpx
-from reports import RUNS, bare_commits, measured
+from generator import measured, median_of
+from reports import RUNS, bare_commits
+from sizes import size
 
-CONNECTIONS = 64
-PER_CONNECTION = 30
+CONNECTIONS = size(64, 4)
+PER_CONNECTION = size(30, 3)
 
 
 def request(path: str, body: dict, key: str | None) -> bytes:
@@ -56,7 +57,13 @@ def run(start_server) -> dict:
                             ]
                             for connection in range(CONNECTIONS)
                         ]
-                        found = measured(server.pid, server.port, requests, folder)
+                        found = measured(
+                            server.pid,
+                            server.port,
+                            requests,
+                            folder,
+                            database_pid=server.database_pid,
+                        )
                         runs.setdefault(f"{way}, {name}", []).append(found)
             commits = bare_commits(folder)
         finally:
@@ -67,7 +74,7 @@ def run(start_server) -> dict:
         "requests_per_run": CONNECTIONS * PER_CONNECTION,
         "runs": RUNS,
         "bare_commits_per_second": commits,
-        "figures": {name: median_of(found) for name, found in runs.items()},
+        "figures": {name: median_of(found, good="201") for name, found in runs.items()},
     }
 
 
@@ -78,24 +85,6 @@ def token_of(base_url: str, key: str) -> str:
         headers={"Authorization": f"Bearer {key}"},
     )
     return str(made.json()["token"])
-
-
-def median_of(runs: list[dict]) -> dict:
-    return {
-        "per_second": statistics.median(run["per_second"] for run in runs),
-        "runs_per_second": [round(run["per_second"]) for run in runs],
-        "p50_ms": statistics.median(run["p50_ms"] for run in runs),
-        "p99_ms": statistics.median(run["p99_ms"] for run in runs),
-        "server_cpu_us_per_request": statistics.median(
-            run["server_cpu_us_per_request"] for run in runs
-        ),
-        "errors": sum(
-            run["unanswered"]
-            + sum(count for status, count in run["statuses"].items() if status != "201")
-            for run in runs
-        ),
-        "statuses": {k: v for run in runs for k, v in run["statuses"].items()},
-    }
 
 
 def table(scenario: dict) -> list[str]:

@@ -24,12 +24,13 @@ import engines
 import httpx
 import psutil
 from reports import Device
+from sizes import size
 
 HERE = Path(__file__).parent
-PEAK, TIMES, SMALL = 128, 20, 8
-SECONDS = 6.0
-RUNS = 3
-_LINES = 200
+PEAK, TIMES, SMALL = size((128, 20, 8), (8, 4, 2))
+SECONDS = size(6.0, 1.0)
+RUNS = size(3, 1)
+_LINES = size(200, 20)
 
 
 class Fleet:

@@ -24,14 +24,15 @@ import httpx
 import psutil
 import sqlalchemy as sa
 import structlog
+from sizes import size
 
 from moorage.kit.pages import encode_cursor
 from moorage.server import create_app, load_settings
 from moorage.storage import open_database
 
-RUNS = 60
-LIST_RUNS = 15
-DRIVER_RUNS = 15
+RUNS = size(60, 3)
+LIST_RUNS = size(15, 2)
+DRIVER_RUNS = size(15, 2)
 _PAGE = 100
 _PAGES = 1000
 _GROWS = re.compile("telemetry|stream_(samples|rollups)|log_lines|events|device")

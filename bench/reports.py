@@ -2,24 +2,36 @@
 
 import hashlib
 import json
-import pickle
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import psutil
+from generator import measured, median_of
+from sizes import size
 
-HERE = Path(__file__).parent
-CONNECTIONS = 128
-PER_CONNECTION = 250
-RUNS = 5
+CONNECTIONS = size(128, 8)
+PER_CONNECTION = size(250, 5)
+RUNS = size(5, 1)
+
+
+def telemetry(now: str) -> dict:
+    """One sample."""
+    sample = {
+        "at": now,
+        "cpu_percent": 12.5,
+        "memory_percent": 41.0,
+        "disk_percent": 63.2,
+        "temperature_c": 51.5,
+        "network_upload_bytes_per_sec": 1200.0,
+        "network_download_bytes_per_sec": 5300.0,
+    }
+    return {"telemetry": [sample]}
 
 
 class Device:
@@ -32,7 +44,8 @@ class Device:
         self.sequence = 0
         self.chain = hashlib.sha256(self.epoch.encode()).hexdigest()
 
-    def request(self) -> bytes:
+    def request(self, parts: Callable[[str], dict] = telemetry) -> bytes:
+        """The next report, with what ``parts`` makes of the time."""
         self.sequence += 1
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         body = json.dumps(
@@ -45,17 +58,7 @@ class Device:
                 "sent_at": now,
                 "boot_id": self.store,
                 "uptime_s": 86400,
-                "telemetry": [
-                    {
-                        "at": now,
-                        "cpu_percent": 12.5,
-                        "memory_percent": 41.0,
-                        "disk_percent": 63.2,
-                        "temperature_c": 51.5,
-                        "network_upload_bytes_per_sec": 1200.0,
-                        "network_download_bytes_per_sec": 5300.0,
-                    }
-                ],
+                **parts(now),
             }
         ).encode()
         digest = hashlib.sha256(body).hexdigest()
@@ -80,36 +83,6 @@ def enrolled(base_url: str, owner_key: str, count: int) -> list[Device]:
             key = client.post("/v1/enroll", json={"install_token": made["install_token"]}).json()
             devices.append(Device(key["device_key"]))
     return devices
-
-
-def load(port: int, requests: list[list[bytes]], folder: Path) -> dict:
-    path = folder / "requests"
-    path.write_bytes(pickle.dumps({"port": port, "requests": requests}))
-    done = subprocess.run(
-        [sys.executable, HERE / "load.py", path], capture_output=True, check=True, timeout=300
-    )
-    return json.loads(done.stdout)
-
-
-def measured(pid: int, port: int, requests: list[list[bytes]], folder: Path) -> dict:
-    process = psutil.Process(pid)
-    before = process.cpu_times()
-    result = load(port, requests, folder)
-    after = process.cpu_times()
-    cpu = after.user + after.system - before.user - before.system
-    result["server_cpu_us_per_request"] = cpu / result["answered"] * 1e6
-    result["server_rss_mb"] = process.memory_info().rss / 2**20
-    return result
-
-
-def median_of(runs: list[dict]) -> dict:
-    by_rate = sorted(runs, key=lambda run: run["per_second"])
-    middle = dict(by_rate[len(by_rate) // 2])
-    middle["runs_per_second"] = [round(run["per_second"]) for run in runs]
-    middle["errors"] = sum(
-        run["unanswered"] + sum(n for s, n in run["statuses"].items() if s != "200") for run in runs
-    )
-    return middle
 
 
 def bare_commits(folder: Path) -> float:
@@ -145,7 +118,14 @@ def run(start_server, start_bare) -> dict:
             for _ in range(RUNS):
                 for name, server in servers.items():
                     requests = [[d.request() for _ in range(PER_CONNECTION)] for d in devices[name]]
-                    runs[name].append(measured(server.pid, server.port, requests, folder))
+                    found = measured(
+                        server.pid,
+                        server.port,
+                        requests,
+                        folder,
+                        database_pid=server.database_pid,
+                    )
+                    runs[name].append(found)
                 runs["bare route"].append(measured(bare.pid, bare.port, requests, folder))
             commits = bare_commits(folder)
         finally:
@@ -164,3 +144,50 @@ def run(start_server, start_bare) -> dict:
         "bare_commits_per_second": commits,
         "figures": medians,
     }
+
+
+COLUMNS = (
+    "what | per second | of the bare route | p50 ms | p99 ms | server CPU µs | database CPU µs "
+    "| generator CPU µs | server MB | database MB | generator MB | refused | errors"
+)
+
+
+def row(name: str, figures: dict) -> str:
+    """A line under ``COLUMNS``; what an older run did not measure stays empty."""
+
+    def shown(key: str, form: str = ",.0f") -> str:
+        return "" if figures.get(key) is None else format(figures[key], form)
+
+    cells = [
+        *(name, shown("per_second"), shown("share_of_bare_route", ".2f")),
+        *(shown("p50_ms", ".1f"), shown("p99_ms", ".1f")),
+        *(shown(f"{one}_cpu_us_per_request") for one in ("server", "database", "generator")),
+        shown("server_mb") or shown("server_rss_mb"),
+        *(shown("database_mb"), shown("generator_mb"), shown("refused"), shown("errors")),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(scenario: dict) -> list[str]:
+    """Return the scenario's part of the page."""
+    return [
+        f"## Reports, {scenario['connections']} connections, one process",
+        "",
+        (
+            "`POST /v1/reports` with one telemetry sample: key, validation, chain, ledger, durable "
+            f"commit. Median of {scenario['runs']} runs of {scenario['requests_per_run']:,} "
+            "requests, in turns with the bare route: a Starlette route of the same web server that "
+            "reads the body and answers a constant. CPU is for a request."
+        ),
+        "",
+        f"| {COLUMNS} |",
+        "|---" * (COLUMNS.count("|") + 1) + "|",
+        *(row(name, figures) for name, figures in scenario["figures"].items()),
+        "",
+        (
+            f"The disk allows {scenario['bare_commits_per_second']:,.0f} one-row commits a second "
+            "to SQLite with `synchronous=FULL`; PostgreSQL ran with `fsync` and "
+            "`synchronous_commit` on."
+        ),
+        "",
+    ]

@@ -1,5 +1,10 @@
-"""`make bench`: measure, each figure beside the raw limit of the same run on the same machine."""
+"""`make bench`: measure, each figure beside the raw limit of the same run on the same machine.
 
+`bench/run.py NAME...` measures those alone; what was measured before of the others stays, each with
+its own date and machine. `bench/run.py --page` only writes the page anew.
+"""
+
+import argparse
 import json
 import os
 import platform
@@ -7,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -18,12 +25,17 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import announcing  # noqa: E402 - found through the path set above
 import making  # noqa: E402 - found through the path set above
 import overload  # noqa: E402 - found through the path set above
+import page  # noqa: E402 - found through the path set above
 import reads  # noqa: E402 - found through the path set above
 import reports  # noqa: E402 - found through the path set above
 import storm  # noqa: E402 - found through the path set above
+from sizes import QUICK  # noqa: E402 - found through the path set above
 
 from support.postgres import PostgresServer, free_port  # noqa: E402
 from support.server import ServerProcess  # noqa: E402
+
+RESULTS = HERE / "results"
+PAGE = HERE.parent / "docs" / "benchmarks.md"
 
 
 class Bare:
@@ -33,18 +45,25 @@ class Bare:
         self.port = free_port()
         self._process = subprocess.Popen([sys.executable, HERE / "bare.py", str(self.port)])
         self.pid = self._process.pid
-        for _ in range(200):
+        for _ in range(600):
             try:
                 httpx.post(f"http://127.0.0.1:{self.port}/v1/reports", content=b"")
             except httpx.TransportError:
                 time.sleep(0.05)
             else:
                 return
+        self.stop()
         raise RuntimeError("the bare route did not start")
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(10)
+
+
+class Server(ServerProcess):
+    """A server with its PostgreSQL's process beside it: None on SQLite."""
+
+    database_pid: int | None = None
 
 
 def machine() -> dict[str, object]:
@@ -53,115 +72,84 @@ def machine() -> dict[str, object]:
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0].split(":", 1)[1].strip() if names else model
+    memory = Path("/proc/meminfo")
+    kb = int(memory.read_text().split()[1]) if memory.exists() else 0
     return {
         "cpu": model,
         "cores": os.cpu_count(),
+        "memory_gb": round(kb / 2**20) or None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
 
 
-def markdown(result: dict) -> str:
-    lines = [
-        "# Measurements",
-        "",
-        (
-            f"Taken {result['at']} on {result['machine']['cores']} cores of "
-            f"{result['machine']['cpu']}, Python {result['machine']['python']}; by `make bench`."
-        ),
-        "",
-    ]
-    scenarios = result["scenarios"]
-    if "reports" in scenarios:
-        lines += reports_table(scenarios["reports"])
-    if "reads" in scenarios:
-        lines += reads.table(scenarios["reads"])
-    if "making" in scenarios:
-        lines += making.table(scenarios["making"])
-    if "overload" in scenarios:
-        lines += overload.table(scenarios["overload"])
-    if "storm" in scenarios:
-        lines += storm.table(scenarios["storm"])
-    if "announcing" in scenarios:
-        lines += announcing.table(scenarios["announcing"])
-    return "\n".join(lines)
+class Engines:
+    """Starts a server on a new database of either engine; the PostgreSQL is durable."""
 
+    def __init__(self) -> None:
+        self.postgres = PostgresServer(durable=True)
 
-def reports_table(scenario: dict) -> list[str]:
-    lines = [
-        f"## Reports, {scenario['connections']} connections, one process",
-        "",
-        (
-            "`POST /v1/reports` with one telemetry sample: key, validation, chain, ledger, durable "
-            f"commit. Median of {scenario['runs']} runs of {scenario['requests_per_run']:,} "
-            "requests, in turns with the bare route: a Starlette route of the same web server that "
-            "reads the body and answers a constant."
-        ),
-        "",
-        "| what | per second | of the bare route | p50 ms | p99 ms | CPU µs a request | errors |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, figures in scenario["figures"].items():
-        share = figures.get("share_of_bare_route")
-        lines.append(
-            f"| {name} | {figures['per_second']:,.0f} | {'' if share is None else f'{share:.2f}'} "
-            f"| {figures['p50_ms']:.1f} | {figures['p99_ms']:.1f} "
-            f"| {figures['server_cpu_us_per_request']:.0f} | {figures['errors']} |"
-        )
-    lines += [
-        "",
-        (
-            f"The disk allows {scenario['bare_commits_per_second']:,.0f} one-row commits a second "
-            "to SQLite with `synchronous=FULL`; PostgreSQL ran with `fsync` and "
-            "`synchronous_commit` on."
-        ),
-        "",
-    ]
-    return lines
-
-
-def main(*wanted: str) -> None:
-    """Run all scenarios, or those named."""
-    postgres = PostgresServer(durable=True)
-
-    def start_server(name: str, folder: Path) -> ServerProcess:
+    def start_server(self, name: str, folder: Path) -> Server:
         database = None
         if name == "postgresql":
-            postgres.run_sql("DROP DATABASE IF EXISTS bench WITH (FORCE)")
-            postgres.run_sql("CREATE DATABASE bench")
-            database = postgres.url("bench")
+            self.postgres.run_sql("DROP DATABASE IF EXISTS bench WITH (FORCE)")
+            self.postgres.run_sql("CREATE DATABASE bench")
+            database = self.postgres.url("bench")
         # One key makes all devices here; what it may ask in a minute is not what is measured.
         env = {"MOORAGE_LOG_LEVEL": "warning", "MOORAGE_RATE_LIMITS": "off"}
-        server = ServerProcess(folder, database=database, env=env, own_interpreter=True)
-        return server.start()
+        server = Server(folder, database=database, env=env, own_interpreter=True)
+        server.start()
+        if database is not None:
+            server.database_pid = self.postgres._process.pid  # noqa: SLF001 - whose CPU it is
+        return server
 
+
+Work = Callable[[Engines, Path], dict[str, Any]]
+SCENARIOS: dict[str, Work] = {
+    "reports": lambda engines, _: reports.run(engines.start_server, Bare),
+    "making": lambda engines, _: making.run(engines.start_server),
+    "reads": lambda engines, folder: reads.run(engines.start_server, folder / "reads"),
+    "overload": lambda engines, _: overload.run(engines.start_server),
+    "storm": lambda engines, _: storm.run(engines.start_server),
+    "announcing": lambda engines, _: announcing.run(engines.postgres),
+}
+
+
+def measure(names: list[str], results: Path, written: Path) -> None:
+    """Measure one after the other; what is done is kept, also when a later one fails."""
+    engines = Engines()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            scenarios = {
-                name: work(Path(folder))
-                for name, work in {
-                    "reports": lambda _: reports.run(start_server, Bare),
-                    "making": lambda _: making.run(start_server),
-                    "reads": lambda folder: reads.run(start_server, folder / "reads"),
-                    "overload": lambda _: overload.run(start_server),
-                    "storm": lambda _: storm.run(start_server),
-                    "announcing": lambda _: announcing.run(postgres),
-                }.items()
-                if not wanted or name in wanted
-            }
+        for name in names:
+            began = time.perf_counter()
+            with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
+                found = SCENARIOS[name](engines, Path(folder))
+            took = time.perf_counter() - began
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            page.keep(results, name, {"at": at, "took_s": took, "machine": machine(), **found})
+            page.write(results, written)
+            print(f"{name}: {took:.0f} s", file=sys.stderr, flush=True)
     finally:
-        postgres.close()
-    result = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "scenarios": scenarios,
-    }
-    out = HERE / "results"
-    out.mkdir(exist_ok=True)
-    (out / "latest.json").write_text(json.dumps(result, indent=2) + "\n")
-    (out / "latest.md").write_text(markdown(result))
-    print(markdown(result))
+        engines.postgres.close()
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument("--results", type=Path, default=RESULTS / ("quick" if QUICK else ""))
+    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    told = parser.parse_args(arguments)
+    if unknown := sorted(set(told.names) - set(SCENARIOS)):
+        parser.error(f"there is no scenario {unknown[0]}; there are {', '.join(SCENARIOS)}")
+    # What shows that it works only is no measurement, and does not come into the documentation.
+    ours = told.results == RESULTS and not QUICK
+    written = PAGE if ours else told.results / "benchmarks.md"
+    told.results.mkdir(parents=True, exist_ok=True)
+    if not told.page:
+        measure(told.names or list(SCENARIOS), told.results, written)
+    page.write(told.results, written)
+    print(json.dumps({"results": str(told.results / "latest.json"), "page": str(written)}))
+    return 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

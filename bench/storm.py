@@ -13,8 +13,9 @@ from typing import Any
 import engines
 import psutil
 from overload import Fleet, crowd
+from sizes import size
 
-DEVICES = int(os.environ.get("BENCH_STORM_DEVICES", "2000"))
+DEVICES = int(os.environ.get("BENCH_STORM_DEVICES", size("2000", "40")))
 SECONDS = 120.0
 
 
@@ -31,7 +32,7 @@ def _measured(server: Any, folder: Path) -> dict[str, Any]:
     group = {"requests": fleet.requests(DEVICES, 1), "heed": True}
     result = crowd(server.port, {"storm": group}, folder, SECONDS)
     peak = process.memory_info().rss
-    time.sleep(5)
+    time.sleep(size(5, 1))
     told = result["storm"]
     return {
         "stored": told["accepted"],
