@@ -114,3 +114,24 @@ async def test_a_comparison_names_secrets_that_differ_and_shows_none(db, owner):
         with pytest.raises(DomainError) as refusal:
             await config.compare(tx, owner, device, 1, 3)
         assert refusal.value.code == "not_found"
+
+
+async def test_masks_keep_the_secrets_of_the_workspaces_layer(db, owner):
+    async with db.write() as tx:
+        await config.set_default(tx, owner, OWN, if_match=None)
+        shown = rules.masked(OWN)
+        shown["services"]["web"]["image"] = "web:2"
+        draft = await config.try_default(tx, owner, shown)
+        assert list(draft.changed) == ["/services/web/image"]
+        assert "s3cret" not in str(draft.document)
+        found = await config.replace_default(tx, owner, shown, if_match=None)
+        assert found.patch["services"]["web"]["environment_variables"] == {"TOKEN": "s3cret"}
+        assert found.patch["streams"] == OWN["streams"]
+
+
+async def test_a_mask_of_the_workspaces_layer_that_hides_nothing_is_refused(db, owner):
+    patch = {"services": {"new": {"image": "a:1", "environment_variables": {"TOKEN": rules.MASK}}}}
+    async with db.write() as tx:
+        with pytest.raises(DomainError) as refused:
+            await config.try_default(tx, owner, patch)
+    assert refused.value.faults[0].pointer.startswith("/services/new")

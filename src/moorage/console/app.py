@@ -30,6 +30,7 @@ from moorage.console.views import (
     people,
     saved,
     workspace_audit,
+    workspace_config,
     workspace_keys,
     workspace_tokens,
 )
@@ -86,6 +87,10 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/workspace/keys/{key_id}/revoke", workspace_keys.revoke),
     (_GET, "/console/workspace/tokens", workspace_tokens.show),
     (_POST, "/console/workspace/tokens/{token_id}/revoke", workspace_tokens.revoke),
+    (_GET, "/console/workspace/config", workspace_config.show),
+    (_POST, "/console/workspace/config", workspace_config.save),
+    (_POST, "/console/workspace/config/check", workspace_config.check),
+    (_POST, "/console/workspace/config/kept", workspace_config.keep),
     (_GET, "/console/workspace/audit", workspace_audit.show),
     (_GET, "/console/workspace/audit/export.csv", workspace_audit.export),
     # --- the fleet

@@ -1,5 +1,11 @@
 """What a device is to run: layers merged into a document, revisions, desired and reported."""
 
+from moorage.core.config.defaults import (
+    get_default,
+    replace_default,
+    set_default,
+    try_default,
+)
 from moorage.core.config.editing import compare, replace_own, try_own
 from moorage.core.config.fleet import list_astray
 from moorage.core.config.model import (
@@ -25,7 +31,6 @@ from moorage.core.config.service import (
     create_first,
     current_revisions,
     get,
-    get_default,
     get_for_device,
     get_revision,
     list_revisions,
@@ -35,7 +40,6 @@ from moorage.core.config.service import (
     replace,
     roll_back,
     services_of,
-    set_default,
     streams_of,
 )
 
@@ -74,11 +78,13 @@ __all__ = [
     "proposed",
     "record_applied",
     "replace",
+    "replace_default",
     "replace_own",
     "roll_back",
     "services_of",
     "set_default",
     "sign_servers",
     "streams_of",
+    "try_default",
     "try_own",
 ]

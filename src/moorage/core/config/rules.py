@@ -29,6 +29,11 @@ _AGENT_UPDATES = ("manual", "automatic")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
+def base() -> Layer:
+    """Return the layer below all others."""
+    return Layer(BASE_LAYER, BASE_DEFAULT)
+
+
 def merge(layers: Sequence[Layer]) -> Merged:
     """Merge layers, later ones over earlier ones, by the rules of RFC 7396.
 

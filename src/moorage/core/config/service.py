@@ -10,7 +10,6 @@ from moorage.core.config.model import (
     AppliedRow,
     AppliedState,
     ConfigView,
-    DefaultConfig,
     Document,
     Layer,
     Merged,
@@ -24,7 +23,6 @@ from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Row, Tx
 
 FIRST_REVISION = 1
-_WORKSPACE_POSITION = 100
 
 
 class _Appended(NamedTuple):
@@ -37,7 +35,7 @@ async def create_first(tx: Tx, caller: Caller, device: Device, own: Document) ->
 
     Returns the device as it is then: the document says how often it is to report.
     """
-    lower = [_base(), *await store.layers_of(tx, device.workspace_id)]
+    lower = [rules.base(), *await store.layers_of(tx, device.workspace_id)]
     return await _begin(tx, caller, device, lower, own)
 
 
@@ -61,10 +59,6 @@ async def _begin(
         was_s=device.interval_s,
     )
     return devices.with_interval(device, appended.interval_s)
-
-
-def _base() -> Layer:
-    return Layer(rules.BASE_LAYER, rules.BASE_DEFAULT)
 
 
 async def get(tx: Tx, caller: Caller, device: DeviceRef) -> ConfigView:
@@ -252,54 +246,6 @@ async def _append(  # noqa: PLR0913 - the parts of a revision
     if interval_s != was_s:
         await devices.assign_interval(tx, device, interval_s)
     return _Appended(changed, interval_s)
-
-
-async def get_default(tx: Tx, caller: Caller) -> DefaultConfig:
-    """Return what new devices of the workspace begin with (``config:read``)."""
-    caller.require(Scope.CONFIG_READ)
-    return await _shown_default(tx, caller)
-
-
-async def _shown_default(tx: Tx, caller: Caller) -> DefaultConfig:
-    found = await _default(tx, caller.workspace_id)
-    if _clear(caller):
-        return found
-    return DefaultConfig(rules.masked(found.document), rules.masked(found.patch), found.digest)
-
-
-async def set_default(
-    tx: Tx, caller: Caller, patch: Document, *, if_match: str | None
-) -> DefaultConfig:
-    """Set the workspace's patch over the base (``config:write``), for devices made from now on.
-
-    Raises:
-        DomainError: ``precondition``; ``invalid`` naming the path.
-
-    """
-    caller.require(Scope.CONFIG_WRITE)
-    check_json(patch, "/patch")
-    now = await _default(tx, caller.workspace_id)
-    if if_match is not None and if_match != now.digest:
-        raise DomainError(
-            Kind.PRECONDITION,
-            "revision_changed",
-            "the default config was changed since it was read; read it again and repeat the change",
-        )
-    layer = Layer(rules.WORKSPACE_LAYER, patch)
-    await servers.check_document(tx, rules.merge([_base(), layer]).document)
-    await store.set_layer(tx, caller.workspace_id, layer, _WORKSPACE_POSITION)
-    changed = rules.changed_pointers(now.patch, patch)
-    await audit.record(
-        tx, caller, "default_config.changed", caller.workspace_id, {"changed": changed}
-    )
-    return await _shown_default(tx, caller)
-
-
-async def _default(tx: Tx, workspace_id: str) -> DefaultConfig:
-    layers = await store.layers_of(tx, workspace_id)
-    document = rules.merge([_base(), *layers]).document
-    patch = next((layer.patch for layer in layers if layer.name == rules.WORKSPACE_LAYER), {})
-    return DefaultConfig(document, patch, rules.digest_of(document))
 
 
 async def streams_of(tx: Tx, device: DeviceRef) -> Mapping[str, Mapping[str, Any]]:
