@@ -388,9 +388,11 @@ async def test_a_disabled_account_is_out_at_once(people, ada):
     async with people.db.write() as tx:
         await accounts.set_disabled(tx, "bob@example.com", disabled=True, actor="system:test")
     assert await people.find(bob) is None
+    assert await people.sign_in("bob@example.com") is None
     async with people.db.write() as tx:
         await accounts.set_disabled(tx, "bob@example.com", disabled=False, actor="system:test")
-    assert await people.find(bob) is not None
+    assert await people.find(bob) is None, "what was ended stays so"
+    assert isinstance(await people.sign_in("bob@example.com"), NewSession)
 
 
 async def test_a_session_switches_between_ones_own_workspaces_and_modes_only(people, ada):

@@ -114,6 +114,26 @@ async def test_the_last_owner_stays_one(people, ada, db):
     assert (await people.find(ada)).role is Role.OWNER
 
 
+@pytest.mark.parametrize("how", ["removed", "made an operator"])
+async def test_who_is_an_owner_no_longer_does_not_come_back_by_an_own_invitation(
+    people, ada, db, how
+):
+    bob = await people.join(ada, "bob@example.com", Role.OWNER)
+    async with db.write() as tx:
+        his = await accounts.invite(tx, bob.session.caller, "bob2@example.com", Role.OWNER)
+        hers = await accounts.invite(tx, ada.session.caller, "carol@example.com", Role.VIEWER)
+    async with db.write() as tx:
+        if how == "removed":
+            await accounts.remove_member(tx, ada.session.caller, bob.session.account.id)
+        else:
+            await accounts.change_role(
+                tx, ada.session.caller, bob.session.account.id, Role.OPERATOR
+            )
+    async with db.read() as tx:
+        assert await accounts.find_link(tx, his.text, LinkKind.INVITE) is None
+        assert await accounts.find_link(tx, hers.text, LinkKind.INVITE) is not None
+
+
 async def test_an_owner_who_is_disabled_does_not_count_as_one(people, ada, db):
     await people.join(ada, "bob@example.com", Role.OWNER)
     async with db.write() as tx:

@@ -35,6 +35,7 @@ _ALGORITHMS = (
     "Ed25519",
 )  # fmt: skip
 _METADATA_FOR_S = 3600.0
+_AWAY_FOR_S = 5.0
 _KEYS_AT_LEAST_S = 10.0
 _LEEWAY_S = 60
 _LONGEST_ANSWER_BYTES = 512 * 1024
@@ -78,6 +79,7 @@ class OpenIdProvider:
         self._lock = asyncio.Lock()
         self._metadata: dict[str, Any] = {}
         self._metadata_until = 0.0
+        self._away_until = 0.0
         self._keys: KeySet | None = None
         self._keys_at = 0.0
 
@@ -173,6 +175,10 @@ class OpenIdProvider:
         async with self._lock:
             if monotonic() < self._metadata_until:
                 return self._metadata
+            if monotonic() < self._away_until:
+                raise _unavailable("it did not answer a moment ago")
+            # Until it is known better: all who come meanwhile wait for one look, not for their own.
+            self._away_until = monotonic() + _AWAY_FOR_S
             address = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
             found = dict(await self._ask("GET", address))
             # OpenID Connect Discovery, 4.3: or one provider could speak as another.

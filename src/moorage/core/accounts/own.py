@@ -8,7 +8,7 @@ commit, and the answer is
 
 from collections.abc import Sequence
 
-from moorage.core.accounts import rules, store
+from moorage.core.accounts import rules, session_store, store
 from moorage.core.accounts.model import Account, Enrolment, Session
 from moorage.core.accounts.passwords import Checked
 from moorage.core.accounts.signing_in import check_password, end_all, record_everywhere
@@ -144,7 +144,9 @@ async def list_all(tx: Tx, *, after: str, limit: int) -> Sequence[Account]:
 
 
 async def set_disabled(tx: Tx, email: str, *, disabled: bool, actor: str) -> Account:
-    """Keep an account from signing in, or let it again; for whoever runs the server.
+    """End all sessions of an account and let it have no new ones, or let it again.
+
+    For whoever runs the server.
 
     Raises:
         DomainError: ``not_found``.
@@ -157,6 +159,7 @@ async def set_disabled(tx: Tx, email: str, *, disabled: bool, actor: str) -> Acc
     await record_everywhere(tx, account, action, actor=actor)
     if disabled:
         await store.delete_links_of(tx, account.id)
+        await session_store.delete(tx, account.id)
     return await get_by_email(tx, email)
 
 

@@ -26,6 +26,8 @@ async def names(tx: Tx, caller: Caller) -> Mapping[str, str]:
 async def change_role(tx: Tx, caller: Caller, account_id: str, role: str) -> Member:
     """Give a member another role (``workspace:admin``); it holds with that person's next request.
 
+    Invitations that an owner made who is one no longer are void.
+
     Raises:
         DomainError: ``not_found``; ``invalid``; ``conflict`` when no owner would be left.
 
@@ -38,13 +40,18 @@ async def change_role(tx: Tx, caller: Caller, account_id: str, role: str) -> Mem
         return member
     _check_owner_left(owners, account_id, wanted)
     await store.put_member(tx, caller.workspace_id, account_id, wanted)
+    if member.role is Role.OWNER:
+        # Or an owner who is not to be one any more could come back as another.
+        await store.delete_invites(tx, caller.workspace_id, created_by=member.account.actor)
     details = {"email": member.account.email, "from": str(member.role), "to": str(wanted)}
     await audit.record(tx, caller, "account.role_changed", account_id, details)
     return await _get(tx, caller, account_id)
 
 
 async def remove_member(tx: Tx, caller: Caller, account_id: str) -> None:
-    """End a membership, and the person's sessions in this workspace (``workspace:admin``).
+    """End a membership, the person's sessions in this workspace, and invitations made by them.
+
+    Needs ``workspace:admin``.
 
     An account that is a member of nothing any more is deleted: nobody would look after it.
 
@@ -58,6 +65,7 @@ async def remove_member(tx: Tx, caller: Caller, account_id: str) -> None:
     _check_owner_left(owners, account_id, None)
     await store.delete_member(tx, caller.workspace_id, account_id)
     await session_store.delete(tx, account_id, workspace_id=caller.workspace_id)
+    await store.delete_invites(tx, caller.workspace_id, created_by=member.account.actor)
     details = {"email": member.account.email, "role": str(member.role)}
     await audit.record(tx, caller, "account.removed", account_id, details)
     if not await store.roles_of(tx, account_id):

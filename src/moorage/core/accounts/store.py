@@ -244,14 +244,21 @@ async def list_invites(tx: Tx, workspace_id: str) -> Sequence[Link]:
 
 
 async def delete_invites(
-    tx: Tx, workspace_id: str, *, link_id: str | None = None, email: str | None = None
+    tx: Tx,
+    workspace_id: str,
+    *,
+    link_id: str | None = None,
+    email: str | None = None,
+    created_by: str | None = None,
 ) -> int:
-    """Delete an invite by its id, or all to an address."""
+    """Delete an invite by its id, or all to an address, or by somebody."""
     which = [links.c.workspace_id == workspace_id, links.c.kind == str(LinkKind.INVITE)]
     if link_id is not None:
         which.append(links.c.id == link_id)
     if email is not None:
         which.append(links.c.email == email)
+    if created_by is not None:
+        which.append(links.c.created_by == created_by)
     return await tx.run(sa.delete(links).where(*which))
 
 
