@@ -31,6 +31,7 @@ from moorage.console.views import (
     saved,
     workspace_audit,
     workspace_config,
+    workspace_health,
     workspace_keys,
     workspace_tokens,
 )
@@ -93,6 +94,8 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_POST, "/console/workspace/config/kept", workspace_config.keep),
     (_GET, "/console/workspace/audit", workspace_audit.show),
     (_GET, "/console/workspace/audit/export.csv", workspace_audit.export),
+    (_GET, "/console/workspace/health", workspace_health.show),
+    (_GET, "/console/workspace/health/server", workspace_health.server),
     # --- the fleet
     (_GET, "/console/devices", fleet.show),
     (_GET, "/console/fleet/rows", fleet.rows),

@@ -95,6 +95,7 @@ class App:
                 await alive.mark(tx)
             limits = IngestLimits(**settings.ingest.model_dump())
             ingest = Ingest(db, retention=kept, limits=limits)
+            watch = RoomWatch(db, ingest.room, Limits(**settings.storage.model_dump()))
             shared = settings.rate_limits_url
             counters = Counters(None if shared is None else shared.get_secret_value())
             environments = environments_of(settings.portainer, db, self.closing)
@@ -120,8 +121,8 @@ class App:
                 admission=admission_of(settings.oidc),
                 pin=tls.pin_of(settings),
                 kept_days=bounds,
+                watch=watch,
             )
-            watch = RoomWatch(db, ingest.room, Limits(**settings.storage.model_dump()))
             jobs = Jobs(db, kept, watch, bounds)
 
             def warnings() -> list[str]:

@@ -1,6 +1,13 @@
 """The registry: a device's record, tags, facts, heartbeat, and whether it is online and why."""
 
-from moorage.core.devices.fleet import cursor_at, get_many, ids_of, list_amiss, vocabulary
+from moorage.core.devices.fleet import (
+    agent_versions,
+    cursor_at,
+    get_many,
+    ids_of,
+    list_amiss,
+    vocabulary,
+)
 from moorage.core.devices.model import (
     Amiss,
     Approval,
@@ -68,6 +75,7 @@ __all__ = [
     "Sort",
     "Status",
     "Vocabulary",
+    "agent_versions",
     "assign_interval",
     "bury",
     "check_tags",

@@ -56,3 +56,12 @@ async def vocabulary(tx: Tx, caller: Caller) -> Vocabulary:
     """Return the types and tags in use, up to 200 of each (``device:read``)."""
     caller.require(Scope.DEVICE_READ)
     return await listing.vocabulary(tx, caller.workspace_id, live=caller.live, limit=_MOST_WORDS)
+
+
+async def agent_versions(tx: Tx, caller: Caller) -> list[tuple[str | None, int]]:
+    """Count devices by the version their agent told, None for none told, the most first.
+
+    Needs ``device:read``.
+    """
+    caller.require(Scope.DEVICE_READ)
+    return await listing.agent_versions(tx, caller.workspace_id, live=caller.live)

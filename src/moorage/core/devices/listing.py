@@ -1,5 +1,6 @@
 """Statements that list and count devices."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -284,3 +285,18 @@ async def vocabulary(tx: Tx, workspace_id: str, *, live: bool, limit: int) -> Vo
         .limit(limit)
     )
     return Vocabulary([(row.type, row.n) for row in types], [(row.tag, row.n) for row in used])
+
+
+async def agent_versions(tx: Tx, workspace_id: str, *, live: bool) -> list[tuple[str | None, int]]:
+    """Devices by what they told of their agent's version, the most first.
+
+    The engines do not agree on how to look into JSON that is text; a fleet's facts are read sooner
+    than that is worth a difference.
+    """
+    rows = await tx.rows(
+        sa.select(devices.c.facts).where(
+            devices.c.workspace_id == workspace_id, devices.c.live == live
+        )
+    )
+    told = (row.facts.get("agent_version") for row in rows)
+    return Counter(one if isinstance(one, str) and one else None for one in told).most_common()

@@ -15,6 +15,7 @@ from moorage.dialects.common.idempotency import answered_once
 from moorage.dialects.common.limits import Doorstep, KeyLimit
 from moorage.dialects.common.newcomers import provisioned
 from moorage.dialects.common.services import Services
+from moorage.dialects.common.watching import StorageWatch
 from moorage.dialects.common.wiring import refuse_with
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Environments",
     "KeyLimit",
     "Services",
+    "StorageWatch",
     "answered_once",
     "bearer_of",
     "feed",

@@ -84,6 +84,11 @@ class Environments(Protocol):
         """The way into them."""
         ...
 
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with the manager, as of the last look; None when nothing is."""
+        ...
+
     async def make(self, device_id: str) -> Made:
         """Make a reserved environment, no transaction being open.
 

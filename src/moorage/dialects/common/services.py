@@ -11,6 +11,7 @@ from moorage.dialects.common.callers import Callers
 from moorage.dialects.common.counting import Counters
 from moorage.dialects.common.environments import Environments
 from moorage.dialects.common.feed import Feeds
+from moorage.dialects.common.watching import StorageWatch
 from moorage.ingest import Ingest
 from moorage.kit.clock import Clock
 from moorage.storage import Database
@@ -27,7 +28,7 @@ class Services:
     was told to stop: answers that are held end then. ``counters`` count what is asked of it, with
     other servers where that is set up. ``environments`` is None unless a manager of
     them is set up. ``kept_days`` is how long rows are kept, by kind. ``feeds`` are those who follow
-    what happens.
+    what happens. ``watch`` knows how full the storage is.
     """
 
     db: Database
@@ -49,6 +50,7 @@ class Services:
     pin: str | None = None
     kept_days: Mapping[str, KeptDays] = field(default_factory=dict)
     feeds: Feeds = field(default_factory=Feeds)
+    watch: StorageWatch | None = None
 
     @property
     def address(self) -> ServerAddress:
