@@ -23,6 +23,8 @@ TABS = (
     Tab("Commands", "commands", "send"),
     Tab("Streams", "streams", "video"),
     Tab("Services", "services", "stack-2"),
+    Tab("Keys", "keys", "key"),
+    Tab("Access", "access", "qrcode"),
 )
 
 

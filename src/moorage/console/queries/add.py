@@ -156,7 +156,7 @@ async def waiting(tx: Tx, caller: Caller, device_id: str) -> Waiting:
         title=title,
         words=words,
         hostname=str(hostname) if hostname else None,
-        tried=[_tried(one) for one in tried[:_MOST_TRIED]],
+        tried=[tried_of(one) for one in tried[:_MOST_TRIED]],
         stamp=f"{state}-{len(tried)}-{newest}-{hostname or ''}"[:200],
     )
 
@@ -194,7 +194,8 @@ def _state(device: Device, tried: Sequence[Attempt]) -> tuple[str, str, str]:
     return "waiting", "Waiting for your device", told
 
 
-def _tried(attempt: Attempt) -> Tried:
+def tried_of(attempt: Attempt) -> Tried:
+    """Say what was tried, and what came of it."""
     refused = attempt.outcome == "refused"
     said = f"refused: {attempt.reason}" if refused else attempt.reason
     return Tried(attempt.at, attempt.address or "an unknown address", said, refused)

@@ -1,7 +1,13 @@
 """The routes of a device's tabs, for the list in ``app.py``."""
 
 from moorage.console.signing_in import Endpoint
-from moorage.console.views import device_commands, device_events, device_logs, device_running
+from moorage.console.views import (
+    device_access,
+    device_commands,
+    device_events,
+    device_logs,
+    device_running,
+)
 
 _GET, _POST = "GET", "POST"
 _AT = "/console/devices/{device_id}"
@@ -20,4 +26,7 @@ PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, f"{_AT}/streams/picture", device_running.picture),
     (_GET, f"{_AT}/services", device_running.show_services),
     (_POST, f"{_AT}/services/restart", device_running.restart),
+    (_GET, f"{_AT}/keys", device_access.show_keys),
+    (_POST, f"{_AT}/keys/rotate", device_access.rotate),
+    (_GET, f"{_AT}/access", device_access.show_access),
 )

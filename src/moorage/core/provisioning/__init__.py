@@ -31,6 +31,7 @@ from moorage.core.provisioning.newcomers import (
 )
 from moorage.core.provisioning.rules import Asked, check_asked, first_layer
 from moorage.core.provisioning.service import (
+    list_keys,
     new_install_token,
     new_offline_payload,
     purge_tokens,
@@ -80,6 +81,7 @@ __all__ = [
     "get_token",
     "install_line",
     "list_attempts",
+    "list_keys",
     "list_tokens",
     "new_install_token",
     "new_offline_payload",

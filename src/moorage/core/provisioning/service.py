@@ -110,6 +110,12 @@ async def new_offline_payload(  # noqa: PLR0913 - the parts of a payload
     )
 
 
+async def list_keys(tx: Tx, caller: Caller, device_id: str) -> Sequence[keys.Key]:
+    """List a device's keys, newest first, those revoked too (``device:read``)."""
+    device = await devices.get(tx, caller, device_id)
+    return await keys.find_for_device(tx, device.workspace_id, device.id)
+
+
 async def rotate_key(tx: Tx, caller: Caller, device_id: str) -> keys.NewKey:
     """Replace a device's key by a new one, at once (``device:update``); its text is shown once.
 
