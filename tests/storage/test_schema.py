@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from moorage.storage import metadata
-from moorage.storage.database import sqlite_engine
+from moorage.storage.sqlite import sqlite_engine
 from moorage.storage.texts import is_derived
 from support.engines import on_postgresql
 

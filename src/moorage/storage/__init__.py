@@ -4,14 +4,7 @@ What differs between SQLite and PostgreSQL is in ``dialect``; what can go wrong 
 """
 
 from moorage.storage.announcements import EVERYTHING
-from moorage.storage.database import (
-    Database,
-    PostgresDatabase,
-    Row,
-    SQLiteDatabase,
-    Tx,
-    open_database,
-)
+from moorage.storage.database import Database, Row, Tx
 from moorage.storage.dialect import Engine, contains_text
 from moorage.storage.errors import (
     MissingParent,
@@ -25,9 +18,12 @@ from moorage.storage.errors import (
     UniqueViolation,
     WrongKeys,
 )
+from moorage.storage.opening import open_database
+from moorage.storage.postgresql import PostgresDatabase
 from moorage.storage.prepared import Prepared
 from moorage.storage.relay import relayed
 from moorage.storage.schema import JsonText, Millis, metadata, table
+from moorage.storage.sqlite import SQLiteDatabase
 from moorage.storage.texts import TextIndex
 from moorage.storage.vault import Vault
 

@@ -6,7 +6,8 @@ that. Whoever writes much, and has time, folds it before it is that long.
 
 import sqlalchemy as sa
 
-from moorage.storage.database import Database, SQLiteDatabase
+from moorage.storage.database import Database
+from moorage.storage.sqlite import SQLiteDatabase
 
 
 async def fold(db: Database) -> None:

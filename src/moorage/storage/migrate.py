@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from moorage.storage.archive.file import partial, put_in_place
 from moorage.storage.archive.snapshot import check_whole, copy_sqlite
-from moorage.storage.database import PostgresDatabase, SQLiteDatabase, sqlite_engine
 from moorage.storage.errors import NewerDatabase, StorageUnavailable, Unfinished
+from moorage.storage.postgresql import PostgresDatabase
+from moorage.storage.sqlite import SQLiteDatabase, sqlite_engine
 
 _LOCK_WAIT_S = 30
 # What stands before the version of a database that a copy is not done with: no release takes it.

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moorage.kit.clock import from_ms, to_ms
-from moorage.storage.database import Database, PostgresDatabase, Tx, _translated
+from moorage.storage.database import Database, Tx
 from moorage.storage.errors import StorageRefusesRow
+from moorage.storage.postgresql import PostgresDatabase, translated
 
 DAY = timedelta(days=1)
 _DAY_MS = 86_400_000
@@ -186,7 +187,7 @@ async def drop_before(db: Database, table: str, before: datetime) -> list[str]:
 @asynccontextmanager
 async def _alone(db: PostgresDatabase) -> AsyncIterator[AsyncConnection | None]:
     """Give a connection without transactions, or None while another server has the turn."""
-    with _translated(db.engine):
+    with translated(db.engine):
         async with db.async_engine.connect() as plain:
             connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
             lock = sa.select(sa.func.pg_try_advisory_lock(_DROPPING))

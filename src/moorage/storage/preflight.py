@@ -6,7 +6,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from moorage.storage.database import PostgresDatabase, SQLiteDatabase, Tx
+from moorage.storage.database import Tx
+from moorage.storage.postgresql import PostgresDatabase
+from moorage.storage.sqlite import SQLiteDatabase
 
 # Below that, days of large tables cannot be detached without standing in the way of reports.
 _LEAST_POSTGRESQL = 14

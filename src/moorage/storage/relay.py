@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from moorage.storage.announcements import EVERYTHING, KEPT
-from moorage.storage.database import Database, PostgresDatabase
+from moorage.storage.database import Database
+from moorage.storage.postgresql import PostgresDatabase
 
 _log = structlog.get_logger("moorage.storage")
 CHANNEL: Final = "moorage"

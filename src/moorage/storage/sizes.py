@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from moorage.storage.database import Database, PostgresDatabase, SQLiteDatabase, Tx
+from moorage.storage.database import Database, Tx
+from moorage.storage.postgresql import PostgresDatabase
+from moorage.storage.sqlite import SQLiteDatabase
 
 _PAGES = sa.text(
     "SELECT (SELECT page_count FROM pragma_page_count()) AS pages, "

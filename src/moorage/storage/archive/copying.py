@@ -28,8 +28,10 @@ from moorage.storage.archive.tables import (
     sum_of,
     tables_of,
 )
-from moorage.storage.database import PostgresDatabase, SQLiteDatabase, Tx
+from moorage.storage.database import Tx
 from moorage.storage.migrate import UNFINISHED, current_version, newest_version, upgrade
+from moorage.storage.postgresql import PostgresDatabase
+from moorage.storage.sqlite import SQLiteDatabase
 
 Database: TypeAlias = SQLiteDatabase | PostgresDatabase
 # Table, rows of it that are there by now, and whether it is done.

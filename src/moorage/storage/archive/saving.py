@@ -10,7 +10,8 @@ from moorage.storage import identity
 from moorage.storage.archive.file import FORMAT, Manifest, writing
 from moorage.storage.archive.snapshot import one_moment
 from moorage.storage.archive.tables import chunks, tables_of
-from moorage.storage.database import PostgresDatabase, SQLiteDatabase
+from moorage.storage.postgresql import PostgresDatabase
+from moorage.storage.sqlite import SQLiteDatabase
 
 
 async def save(  # noqa: PLR0913 - the parts of a backup

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from moorage.storage.archive.errors import ArchiveError
-from moorage.storage.database import PostgresDatabase, SQLiteDatabase, Tx
+from moorage.storage.database import Tx
+from moorage.storage.postgresql import PostgresDatabase
+from moorage.storage.sqlite import SQLiteDatabase
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
