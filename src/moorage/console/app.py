@@ -27,6 +27,7 @@ from moorage.console.views import (
     events,
     fleet,
     outside,
+    palette,
     people,
     saved,
     workspace_audit,
@@ -54,6 +55,7 @@ async def _home(_request: Request) -> Response:
 PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     (_GET, "/console", _home),
     (_GET, "/console/events", events.follow),
+    (_GET, "/console/palette", palette.find),
     # --- the session
     (_GET, "/console/session", account.session),
     (_GET, "/console/session/back", account.back),

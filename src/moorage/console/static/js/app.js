@@ -5,6 +5,7 @@ import "./live.js";
 import "./times.js";
 import "./copy.js";
 import "./confirm.js";
+import "./palette.js";
 
 const WORDS = { auto: "as the system has them", light: "light", dark: "dark" };
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
@@ -20,12 +21,11 @@ function nameTheme() {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-theme-toggle]")) {
     window.moorageTheme.choose(NEXT[window.moorageTheme.choice()]);
-    nameTheme();
   }
   if (event.target.closest("[data-palette]")) openPalette();
 });
 
-// The palette is a page part of its own; whoever builds it listens for this.
+// palette.js listens for this.
 function openPalette() {
   document.dispatchEvent(new CustomEvent("moorage:palette"));
 }
@@ -37,4 +37,5 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("moorage:theme", nameTheme);
 nameTheme();
