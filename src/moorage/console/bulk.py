@@ -132,35 +132,40 @@ async def count(tx: Tx, caller: Caller, selection: Selection) -> int:
         return len(await devices.get_many(tx, caller, selection.device_ids))
     if selection.attention:
         survey = await attention.survey(tx, caller, state.wanted)
-        return len(fleet.needs_with(survey, state.cause))
+        return fleet.needing(survey, state.cause)
     found = await devices.counts(tx, caller, state.wanted)
     return sum(found[one] for one in state.wanted.statuses or found.keys())
 
 
-async def next_ids(tx: Tx, caller: Caller, order: Order) -> list[str]:
-    """Return the devices of the next step; none when all had their turn.
+async def next_ids(tx: Tx, caller: Caller, order: Order) -> tuple[list[str], str]:
+    """Return the devices of the next step, none when all had their turn, and where to go on.
 
-    Of those that match, by id: a change may take a device out of the filter it was found by.
+    Those that match are walked in an order of their own: a change may take a device out of the
+    filter it was found by.
     """
     selection, after = order.selection, order.progress.after
     state = selection.matching
     if state is None:
-        return list(selection.device_ids[:STEP])
+        return list(selection.device_ids[:STEP]), ""
     if order.progress.done >= MOST:
-        return []
+        return [], after
     if selection.attention:
         survey = await attention.survey(tx, caller, state.wanted)
-        ids = sorted(need.device_id for need in fleet.needs_with(survey, state.cause))
-        return [one for one in ids if one > after][:STEP]
+        needs, _ = await attention.list_needs(
+            tx, caller, state.wanted, survey, cause=state.cause, after=after or None, limit=STEP
+        )
+        at = attention.cursor_at(needs[-1], state.cause) if needs else after
+        return [need.device_id for need in needs], at
     page = await devices.list_devices(
         tx,
         caller,
         state.wanted,
         sort=Sort.CREATED_AT,
-        cursor=encode_cursor(after) if after else None,
+        cursor=after or None,
         limit=STEP,
     )
-    return [one.id for one in page.items]
+    ids = [one.id for one in page.items]
+    return ids, encode_cursor(ids[-1]) if ids else after
 
 
 # --- what is done to one

@@ -22,7 +22,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far it came: ``after`` is the id of the device that was last."""
+    """How far it came: ``after`` is where the next step goes on."""
 
     total: int
     done: int = 0

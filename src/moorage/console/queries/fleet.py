@@ -25,7 +25,6 @@ from moorage.core.attention import Cause, Need, Survey
 from moorage.core.caller import Caller, Scope
 from moorage.core.devices import Approval, Device, Filter, Sort, Status
 from moorage.core.errors import DomainError, Kind
-from moorage.kit.pages import decode_cursor, encode_cursor
 from moorage.storage import Tx
 
 T = TypeVar("T", bound=StrEnum)
@@ -108,11 +107,11 @@ async def show(tx: Tx, caller: Caller, state: Asked) -> Fleet:
     counts = await devices.counts(tx, caller, state.wanted)
     total = sum(counts.values())
     is_attention = state.show == ATTENTION or (
-        state.show is None and bool(survey.needs) and not state.wanted.statuses
+        state.show is None and survey.total > 0 and not state.wanted.statuses
     )
     if is_attention:
         found, before, after = await _needing(tx, caller, state, survey)
-        matching = len(needs_with(survey, state.cause))
+        matching = needing(survey, state.cause)
     else:
         found, before, after = await _page(tx, caller, state, survey)
         statuses = state.wanted.statuses or counts.keys()
@@ -134,11 +133,16 @@ async def show(tx: Tx, caller: Caller, state: Asked) -> Fleet:
     )
 
 
+def needing(survey: Survey, cause: Cause | None) -> int:
+    """Return how many need somebody for a reason, or for any."""
+    return survey.total if cause is None else survey.counts.get(cause, 0)
+
+
 async def rows_again(tx: Tx, caller: Caller, state: Asked, device_ids: Sequence[str]) -> Rows:
     """Read rows that are shown once more; a device that is gone is left out."""
     found = await devices.get_many(tx, caller, device_ids[:MOST_ROWS])
     survey = await attention.survey(tx, caller, Filter())
-    needs = {need.device_id: need for need in survey.needs if need.device_id in found}
+    needs = await attention.needs_of(tx, caller, list(found), survey.flags)
     rows = [row_of(one, needs.get(one.id)) for one in found.values()]
     return Rows(rows, columns_of(state), tx.now)
 
@@ -173,7 +177,7 @@ async def _page(
     more = page.next_cursor is not None
     if state.before:
         found.reverse()
-    needs = {need.device_id: need for need in survey.needs}
+    needs = await attention.needs_of(tx, caller, [one.id for one in found], survey.flags)
     rows = [row_of(one, needs.get(one.id)) for one in found]
     if not found:
         return rows, None, None
@@ -191,36 +195,26 @@ def _turned(sort: Sort) -> Sort:
 async def _needing(
     tx: Tx, caller: Caller, state: Asked, survey: Survey
 ) -> tuple[list[Row], dict[str, object] | None, dict[str, object] | None]:
-    """Return a page of those that need somebody; a place is a device, by how pressing it is."""
-    needs = needs_with(survey, state.cause)
-    begin = 0
-    if state.after:
-        begin = _place(needs, state.after) + 1
-    elif state.before:
-        begin = max(0, _place(needs, state.before) - PAGE)
-    shown = needs[begin : begin + PAGE]
-    found = await devices.get_many(tx, caller, [need.device_id for need in shown])
-    rows = [row_of(found[one.device_id], one) for one in shown if one.device_id in found]
-    before = state.query(before=encode_cursor(shown[0].device_id, begin)) if shown else None
-    end = begin + len(shown)
-    after = state.query(after=encode_cursor(shown[-1].device_id, end - 1)) if shown else None
-    return rows, before if begin else None, after if end < len(needs) else None
-
-
-def needs_with(survey: Survey, cause: Cause | None) -> Sequence[Need]:
-    """Return those that need somebody for a reason, or for any."""
-    if cause is None:
-        return survey.needs
-    return [need for need in survey.needs if cause in need.causes]
-
-
-def _place(needs: Sequence[Need], cursor: str) -> int:
-    """Return where a device stands by now; of one that needs nobody any more, where it stood."""
-    device_id, stood = decode_cursor(cursor, str, int)
-    for at, need in enumerate(needs):
-        if need.device_id == device_id:
-            return at
-    return min(int(stood), len(needs)) - 1
+    """Return a page of those that need somebody, the most pressing first."""
+    needs, more = await attention.list_needs(
+        tx,
+        caller,
+        state.wanted,
+        survey,
+        cause=state.cause,
+        after=state.after,
+        before=state.before,
+        limit=PAGE,
+    )
+    found = await devices.get_many(tx, caller, [need.device_id for need in needs])
+    rows = [row_of(found[one.device_id], one) for one in needs if one.device_id in found]
+    if not needs:
+        return rows, None, None
+    before = state.query(before=attention.cursor_at(needs[0], state.cause))
+    after = state.query(after=attention.cursor_at(needs[-1], state.cause))
+    if state.before:
+        return rows, before if more else None, after
+    return rows, before if state.after else None, after if more else None
 
 
 # --- what is shown
@@ -282,7 +276,7 @@ def _cards(
         Card(
             ATTENTION,
             "Need attention",
-            len(survey.needs),
+            survey.total,
             bare.query(show=ATTENTION, status=None),
             is_attention,
         ),

@@ -40,7 +40,7 @@ async def run(request: Request) -> Response:
     async with web.reading(request) as (tx, caller):
         caller.require(known.needs if known else Scope.DEVICE_UPDATE)
         order = bulk.order_of(form)
-        ids = await bulk.next_ids(tx, caller, order)
+        ids, after = await bulk.next_ids(tx, caller, order)
         names = {one.id: one.name for one in (await devices.get_many(tx, caller, ids)).values()}
     results = [await _one(request, order, one, names.get(one, one)) for one in ids]
     failed = sum(not one.ok for one in results)
@@ -49,7 +49,7 @@ async def run(request: Request) -> Response:
         before,
         done=before.done + len(ids),
         failed=before.failed + failed,
-        after=ids[-1] if ids else before.after,
+        after=after,
     )
     named = order.selection.matching is None
     rest = order.selection.device_ids[len(ids) :]

@@ -41,11 +41,25 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Survey:
-    """All devices that need somebody, the most pressing first, and how many for each reason.
+class Flags:
+    """What other capabilities know to be amiss, by device: few, so they are held all at once.
 
-    A device with several reasons is counted with each.
+    ``needs`` are those of them that need somebody, with everything that is amiss with them.
     """
 
-    needs: Sequence[Need]
+    config: Mapping[str, Astray]
+    streams: Mapping[str, Sequence[str]]
+    services: Mapping[str, Sequence[str]]
+    needs: Mapping[str, Need]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How many devices need somebody, in all and for each reason.
+
+    A device with several reasons is counted with each. ``flags`` are for reading on.
+    """
+
+    total: int
     counts: Mapping[Cause, int]
+    flags: Flags

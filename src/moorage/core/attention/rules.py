@@ -12,7 +12,15 @@ UNHEARD_FOR = timedelta(days=1)
 # A device fetches a new revision with its next report; after so long it is not about to.
 BEHIND_FOR = timedelta(minutes=10)
 
-_RANK = {cause: at for at, cause in enumerate(Cause)}
+RANK = {cause: at for at, cause in enumerate(Cause)}
+# The reasons that a record and its presence tell, by what ``devices`` calls them.
+KINDS = {
+    Cause.OFFLINE: "offline",
+    Cause.CLONE_SUSPECTED: "clone",
+    Cause.PENDING_APPROVAL: "pending",
+    Cause.LATE: "late",
+    Cause.NEVER_SEEN: "unheard",
+}
 
 
 def need_of(
@@ -49,6 +57,6 @@ def need_of(
     return Need(device.id, device.name, causes, streams, services, config)
 
 
-def order_of(need: Need) -> tuple[int, str, str]:
-    """Return where a device stands among those that need somebody."""
-    return (_RANK[need.causes[0]], need.name, need.device_id)
+def place_of(need: Need, cause: Cause | None = None) -> tuple[int, str]:
+    """Return where a device stands among those that need somebody, or do for this reason."""
+    return (RANK[cause or need.causes[0]], need.device_id)

@@ -2,10 +2,12 @@
 
 from moorage.core.devices.fleet import (
     agent_versions,
+    amiss_totals,
     cursor_at,
     get_many,
     ids_of,
     list_amiss,
+    records_of,
     vocabulary,
 )
 from moorage.core.devices.model import (
@@ -76,6 +78,7 @@ __all__ = [
     "Status",
     "Vocabulary",
     "agent_versions",
+    "amiss_totals",
     "assign_interval",
     "bury",
     "check_tags",
@@ -107,6 +110,7 @@ __all__ = [
     "purge_tombstones",
     "record_facts",
     "record_heartbeats",
+    "records_of",
     "set_approval",
     "set_released",
     "statuses",

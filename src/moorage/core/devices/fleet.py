@@ -1,6 +1,6 @@
 """Many devices at once: those that are amiss, what is in use, and records by their ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -29,23 +29,61 @@ async def get_many(tx: Tx, caller: Caller, device_ids: Sequence[str]) -> dict[st
     return await listing.get_many(tx, caller.workspace_id, device_ids, live=caller.live)
 
 
-async def list_amiss(
-    tx: Tx, caller: Caller, wanted: Filter, *, unheard_for: timedelta, flagged: Sequence[str]
-) -> list[Amiss]:
-    """Return devices that are amiss, and those ``flagged`` for reasons of others (``device:read``).
+async def amiss_totals(
+    tx: Tx, caller: Caller, wanted: Filter, *, unheard_for: timedelta
+) -> dict[str, int]:
+    """Count what is amiss with devices (``device:read``); the filter's statuses are not looked at.
 
-    Amiss is who is late or offline, may be a copy, waits to be approved, or was made
-    ``unheard_for`` ago and never heard of. The filter's statuses are not looked at.
+    ``offline``, ``late``; ``clone`` for who may be a copy; ``pending`` for who is to be approved;
+    ``unheard`` for who was made ``unheard_for`` ago and never heard of; ``any`` for any of it.
     """
     caller.require(Scope.DEVICE_READ)
-    rows = await listing.needing(
+    return await listing.amiss_totals(
+        tx, caller.workspace_id, wanted, live=caller.live, unheard_for=unheard_for
+    )
+
+
+async def list_amiss(  # noqa: PLR0913 - a query's parts
+    tx: Tx,
+    caller: Caller,
+    wanted: Filter,
+    *,
+    unheard_for: timedelta,
+    ranks: Mapping[str, int],
+    but: Sequence[str] = (),
+    at: tuple[int, str] | None = None,
+    back: bool = False,
+    limit: int,
+) -> list[tuple[int, str]]:
+    """Return (rank, id) of devices with something amiss that has a rank (``device:read``).
+
+    Ordered by both, from behind the place ``at``, or ``back`` from before it, the nearest first.
+    ``but`` are left out.
+    """
+    caller.require(Scope.DEVICE_READ)
+    rows = await listing.list_amiss(
         tx,
         caller.workspace_id,
         wanted,
         live=caller.live,
         unheard_for=unheard_for,
-        flagged=flagged,
+        ranks=ranks,
+        but=but,
+        at=at,
+        back=back,
+        limit=limit,
     )
+    return [(row.rank, row.id) for row in rows]
+
+
+async def records_of(
+    tx: Tx, caller: Caller, wanted: Filter, device_ids: Sequence[str]
+) -> list[Amiss]:
+    """Return what may be amiss with these devices, as far as they fit (``device:read``)."""
+    caller.require(Scope.DEVICE_READ)
+    if not device_ids:
+        return []
+    rows = await listing.records_of(tx, caller.workspace_id, wanted, device_ids, live=caller.live)
     return [
         Amiss(id_, name, Status(status), suspected is not None, Approval(approval), created_at)
         for id_, name, status, suspected, approval, created_at in map(tuple, rows)

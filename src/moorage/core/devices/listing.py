@@ -1,8 +1,9 @@
 """Statements that list and count devices."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -26,7 +27,7 @@ from moorage.core.devices.tables import (
 from moorage.kit.clock import to_ms
 from moorage.kit.pages import Page, decode_cursor, encode_cursor
 from moorage.storage import Row, Tx
-from moorage.storage.alive import absences
+from moorage.storage.alive import Absence, absences
 
 # Each part: the column, what a cursor holds of it, and its type in SQL.
 _Key: TypeAlias = tuple[tuple[sa.ColumnElement[Any], type, Any], ...]
@@ -226,44 +227,99 @@ async def get_many(
     return {row.id: device_of(row, its_tags.get(row.id, ()), tx.now, away) for row in rows}
 
 
-async def needing(  # noqa: PLR0913 - a query's parts
+def _amiss(
+    now: datetime, away: Sequence[Absence], unheard_for: timedelta
+) -> dict[str, sa.ColumnElement[bool]]:
+    """What can be amiss with a device by its own record and presence, each as a condition."""
+    heard = last_heartbeat.is_not(None)
+    return {
+        "offline": sa.and_(heard, has_status((Status.OFFLINE,), now, away)),
+        "clone": devices.c.clone_suspected_at.is_not(None),
+        "pending": devices.c.approval == str(Approval.PENDING),
+        "late": sa.and_(heard, has_status((Status.LATE,), now, away)),
+        "unheard": sa.and_(
+            last_heartbeat.is_(None),
+            devices.c.created_at < now - unheard_for,
+            devices.c.approval == str(Approval.APPROVED),
+        ),
+    }
+
+
+async def amiss_totals(
+    tx: Tx, workspace_id: str, wanted: Filter, *, live: bool, unheard_for: timedelta
+) -> dict[str, int]:
+    """How many devices each of it is amiss with; ``any`` of how many something is."""
+    of_record, by_key = await _of_record(tx, wanted)
+    kinds = _amiss(tx.now, await absences(tx), unheard_for)
+    counted = {"any": sa.or_(*kinds.values()), **kinds}
+    row = await tx.row(
+        sa.select(*(sa.func.count().filter(is_so).label(name) for name, is_so in counted.items()))
+        .select_from(devices)
+        .join(presence, ITS_PRESENCE)
+        .where(_owned(workspace_id, live=live, by_key=by_key), *of_record)
+    )
+    return {name: getattr(row, name) for name in counted}
+
+
+async def list_amiss(  # noqa: PLR0913 - a query's parts
     tx: Tx,
     workspace_id: str,
     wanted: Filter,
     *,
     live: bool,
     unheard_for: timedelta,
-    flagged: Sequence[str],
+    ranks: Mapping[str, int],
+    but: Sequence[str],
+    at: tuple[int, str] | None,
+    back: bool,
+    limit: int,
 ) -> Sequence[Row]:
-    """What is amiss with devices by their own record and presence, and of those flagged elsewhere.
+    """Those with something of ``ranks`` amiss, by rank and id, from a place on or back: rank, id.
 
-    A device that was never heard of counts once it was made ``unheard_for`` ago.
+    Of several things that are amiss the lowest rank holds. ``but`` are left out.
     """
-    away = await absences(tx)
     of_record, by_key = await _of_record(tx, wanted)
-    listed = tx.engine.listed("id")
-    silent = has_status((Status.LATE, Status.OFFLINE), tx.now, away)
-    amiss = sa.or_(
-        sa.and_(last_heartbeat.is_not(None), silent),
-        sa.and_(last_heartbeat.is_(None), devices.c.created_at < tx.now - unheard_for),
-        devices.c.clone_suspected_at.is_not(None),
-        devices.c.approval == str(Approval.PENDING),
-        devices.c.id.in_(sa.select(listed.c.id)),
+    kinds = _amiss(tx.now, await absences(tx), unheard_for)
+    known = sorted(ranks.items(), key=itemgetter(1))
+    rank = sa.case(*((kinds[name], at_) for name, at_ in known), else_=None)
+    own = _owned(workspace_id, live=live, by_key=by_key)
+    found = (
+        sa.select(rank.label("rank"), devices.c.id)
+        .join_from(devices, presence, ITS_PRESENCE)
+        .where(own, *of_record, sa.or_(*(kinds[name] for name in ranks)))
+        .subquery("amiss")
     )
+    listed = tx.engine.listed("id")
+    chosen = sa.select(found).where(found.c.id.not_in(sa.select(listed.c.id)))
+    place = sa.tuple_(found.c.rank, found.c.id)
+    if at is not None:
+        there = sa.tuple_(sa.literal(at[0], sa.Integer), sa.literal(at[1], sa.Text))
+        chosen = chosen.where(place < there if back else place > there)
+    order = [part.desc() if back else part for part in (found.c.rank, found.c.id)]
+    # An empty list has no width; no device has the empty text for its id.
+    params = tx.engine.listed_value([(one,) for one in but or [""]])
+    return await tx.rows(chosen.order_by(*order).limit(limit), params)
+
+
+async def records_of(
+    tx: Tx, workspace_id: str, wanted: Filter, device_ids: Sequence[str], *, live: bool
+) -> Sequence[Row]:
+    """What ``Amiss`` holds of these devices, as far as they fit the filter."""
+    of_record, _ = await _of_record(tx, wanted)
+    listed = tx.engine.listed("id")
+    columns = ("clone_suspected_at", "approval", "created_at")
     chosen = (
         sa.select(
             devices.c.id,
             devices.c.name,
-            status_expression(tx.now, away).label("status"),
-            devices.c.clone_suspected_at,
-            devices.c.approval,
-            devices.c.created_at,
+            status_expression(tx.now, await absences(tx)).label("status"),
+            *(devices.c[name] for name in columns),
         )
         .join_from(devices, presence, ITS_PRESENCE)
-        .where(_owned(workspace_id, live=live, by_key=by_key), *of_record, amiss)
+        .join(listed, listed.c.id == devices.c.id)
+        .where(_owned(workspace_id, live=live, by_key=True), *of_record)
     )
-    # An empty list has no width; no device has the empty text for its id.
-    return await tx.rows(chosen, tx.engine.listed_value([(one,) for one in flagged or [""]]))
+    return await tx.rows(chosen, tx.engine.listed_value([(one,) for one in device_ids]))
 
 
 async def vocabulary(tx: Tx, workspace_id: str, *, live: bool, limit: int) -> Vocabulary:
