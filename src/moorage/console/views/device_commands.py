@@ -63,13 +63,11 @@ async def cancel(request: Request) -> Response:
     device_id, command_id = (request.path_params[name] for name in ("device_id", "command_id"))
     async with web.writing(request) as (tx, caller):
         device = await devices.get(tx, caller, device_id)
-        before = await commands.get(tx, caller, device.ref, command_id)
-        await commands.cancel(tx, caller, device.ref, command_id)
+        gone = await commands.cancel(tx, caller, device.ref, command_id)
         page = await queries.listed(tx, caller, device_id, cursor=None)
-    delivered = before.state == commands.CommandState.DELIVERED
-    told = (
-        "Cancelled; it was delivered already, so it may still run." if delivered else "Cancelled."
-    )
+    told = "Cancelled; it was delivered already, so it may still run."
+    if gone.delivered_at is None:
+        told = "Cancelled."
     return web.tell(web.render(request, _LIST, page), told)
 
 
