@@ -33,8 +33,14 @@ def _reports(told: Found) -> Iterator[list[str]]:
 
 
 def _row(what: str, most: float, unit: str, values: list[float | None]) -> list[str]:
-    shown = (_cell(value, at_most(most), ",.1f") for value in values)
+    shown = (_cell(value, at_most(most), ",.1f" if most > 5 else ",.2f") for value in values)
     return [what, f"under {most:g}{unit}", *(f"{one}" for one in shown)]
+
+
+def _points(told: Found) -> Iterator[list[str]]:
+    rates = [told["figures"][e]["points_per_second"] for e in ENGINES]
+    shown = [_cell(rate, at_least(100_000), ",.0f") for rate in rates]
+    yield ["telemetry in bulk: samples of six values", "at least 100,000 a second", *shown]
 
 
 def _making(told: Found) -> Iterator[list[str]]:
@@ -62,6 +68,18 @@ def _reads(told: Found) -> Iterator[list[str]]:
     worst = [max(engine["figures"][name]["p99_ms"] for name in pages) for engine in engines]
     what = f"{pages[0].removesuffix(', newest')}, filtered and sorted{scale}"
     yield _row(f"{what}, p99 of the slowest", 30, " ms", worst)
+
+
+def _firstpage(told: Found) -> Iterator[list[str]]:
+    p99 = [told["figures"][e]["console's first page"]["p99_ms"] for e in ENGINES]
+    yield _row(f"console's first page of {told['devices']:,} devices, p99", 100, " ms", p99)
+
+
+def _startup(told: Found) -> Iterator[list[str]]:
+    ready = [told["servers"][e]["median_s"] for e in ENGINES]
+    yield _row(f"server to ready, {told['devices']:,} devices", 2, " s", ready)
+    # The same whatever the database is.
+    yield _row("`moorage --help`", 0.4, " s", [told["figures"]["moorage --help"]["median_s"], None])
 
 
 def _overload(told: Found) -> Iterator[list[str]]:
@@ -92,8 +110,11 @@ def _soak(told: Found) -> Iterator[list[str]]:
 
 BARS = {
     "reports": _reports,
+    "points": _points,
     "making": _making,
     "reads": _reads,
+    "firstpage": _firstpage,
+    "startup": _startup,
     "overload": _overload,
     "soak": _soak,
 }

@@ -10,16 +10,24 @@ from typing import Any
 
 import announcing
 import bars
+import firstpage
 import making
+import matrix
 import overload
+import points
 import reads
 import reports
+import startup
 import storm
 
 TABLES = {
     "reports": reports.table,
+    "matrix": matrix.table,
+    "points": points.table,
     "making": making.table,
     "reads": reads.table,
+    "firstpage": firstpage.table,
+    "startup": startup.table,
     "overload": overload.table,
     "storm": storm.table,
     "announcing": announcing.table,

@@ -23,11 +23,15 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 import announcing  # noqa: E402 - found through the path set above
+import firstpage  # noqa: E402 - found through the path set above
 import making  # noqa: E402 - found through the path set above
+import matrix  # noqa: E402 - found through the path set above
 import overload  # noqa: E402 - found through the path set above
 import page  # noqa: E402 - found through the path set above
+import points  # noqa: E402 - found through the path set above
 import reads  # noqa: E402 - found through the path set above
 import reports  # noqa: E402 - found through the path set above
+import startup  # noqa: E402 - found through the path set above
 import storm  # noqa: E402 - found through the path set above
 from sizes import QUICK  # noqa: E402 - found through the path set above
 
@@ -107,8 +111,12 @@ class Engines:
 Work = Callable[[Engines, Path], dict[str, Any]]
 SCENARIOS: dict[str, Work] = {
     "reports": lambda engines, _: reports.run(engines.start_server, Bare),
+    "matrix": lambda engines, _: matrix.run(engines.start_server, Bare),
+    "points": lambda engines, _: points.run(engines.start_server, engines.postgres),
     "making": lambda engines, _: making.run(engines.start_server),
     "reads": lambda engines, folder: reads.run(engines.start_server, folder / "reads"),
+    "firstpage": lambda engines, _: firstpage.run(engines.start_server, Bare),
+    "startup": lambda engines, _: startup.run(engines.start_server),
     "overload": lambda engines, _: overload.run(engines.start_server),
     "storm": lambda engines, _: storm.run(engines.start_server),
     "announcing": lambda engines, _: announcing.run(engines.postgres),
