@@ -10,6 +10,7 @@ from typing import Any
 
 import announcing
 import bars
+import compiled
 import firstpage
 import making
 import matrix
@@ -23,6 +24,7 @@ import storm
 TABLES = {
     "reports": reports.table,
     "matrix": matrix.table,
+    "compiled": compiled.table,
     "points": points.table,
     "making": making.table,
     "reads": reads.table,

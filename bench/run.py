@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 import announcing  # noqa: E402 - found through the path set above
+import compiled  # noqa: E402 - found through the path set above
 import firstpage  # noqa: E402 - found through the path set above
 import making  # noqa: E402 - found through the path set above
 import matrix  # noqa: E402 - found through the path set above
@@ -112,6 +113,7 @@ Work = Callable[[Engines, Path], dict[str, Any]]
 SCENARIOS: dict[str, Work] = {
     "reports": lambda engines, _: reports.run(engines.start_server, Bare),
     "matrix": lambda engines, _: matrix.run(engines.start_server, Bare),
+    "compiled": lambda engines, _: compiled.run(engines.start_server, Bare),
     "points": lambda engines, _: points.run(engines.start_server, engines.postgres),
     "making": lambda engines, _: making.run(engines.start_server),
     "reads": lambda engines, folder: reads.run(engines.start_server, folder / "reads"),
