@@ -92,3 +92,15 @@ async def test_a_second_factor_is_set_up_and_asked_for(stand, chromium_browser):
         await page.get_by_role("button", name="Go on").click()
         await expect(page.get_by_role("heading", name="Devices", exact=True)).to_be_visible()
     assert unforeseen(opened_window) == []
+
+
+async def test_a_role_that_is_refused_goes_back_to_what_it_is(stand, chromium_browser):
+    async with window(chromium_browser, stand.base_url) as opened_window:
+        await stand.sign_in(opened_window.context)
+        page = await opened_window.page()
+        await page.goto("/console/workspace/people")
+        mine = page.get_by_label("Role of Ada")
+        await mine.select_option("viewer")
+        await expect(page.get_by_text("keeps at least one owner")).to_be_visible()
+        await expect(mine).to_have_value("owner")
+    assert unforeseen(opened_window) == []
