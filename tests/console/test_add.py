@@ -158,6 +158,8 @@ async def test_a_tab_keeps_what_was_typed_and_no_more(console):
     for how in ("linux", "many", "offline", "virtual", "api"):
         shown = await console.owner.page(f"{PAGE}?how={how}&{query}", fragment=True)
         assert 'value="Gate &#34;A&#34;"' in shown, how
+        for name, value in (("tags", "x, y"), ("type", "cam"), ("reference", "r-1")):
+            assert re.search(rf'name="{name}"[^>]* value="{value}"', shown), (how, name)
     assert "Linux command" in await console.owner.page(f"{PAGE}?how=nonsense")
 
 

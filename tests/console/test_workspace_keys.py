@@ -1,12 +1,18 @@
 """The pages of a workspace's API keys and provisioning tokens."""
 
+import ast
 import html
+import json
+import operator
 import re
 import shlex
 
 import pytest
+from typer.testing import CliRunner
 
 from dialects.native_kit import on_sqlite
+from moorage.cli.main import app
+from moorage.sdk import Moorage
 
 PAGE = "/console/workspace/keys"
 TOKENS = "/console/workspace/tokens"
@@ -117,6 +123,8 @@ async def test_a_token_is_counted_and_revoked(console):
     assert "1 of 5" in shown
     assert "line=3" in shown
     assert token not in shown
+    which = html.unescape(re.search(r'href="([^"]+)">which<', shown)[1])
+    assert "/console/devices/dev_" in await console.owner.page(which), "the devices it made"
     revoke = re.search(rf'hx-post="({TOKENS}/[^"]+/revoke)"', shown)[1]
     after = await console.operator.post(revoke)
     assert (after.status_code, "revoked" in after.text) == (200, True)
@@ -125,17 +133,87 @@ async def test_a_token_is_counted_and_revoked(console):
     assert "hx-post" not in (await console.viewer.page(TOKENS)).split("<main")[1]
 
 
+def copied(shown: str, kind: str) -> list[str]:
+    """The commands of a kind that a page's copy buttons hold."""
+    return [html.unescape(one) for one in re.findall(rf'data-copy="({kind} [^"]+)"', shown)]
+
+
 @on_sqlite
-async def test_copied_commands_name_the_same_key_and_token(console, running):
+async def test_copied_calls_do_what_they_say(console, running):
     key, shown = await made(console)
-    curl = next(
-        html.unescape(one)
-        for one in re.findall(r'data-copy="(curl [^"]+)"', shown)
-        if "/v1/api-keys/key_" in one
-    )
-    words = shlex.split(curl.replace("\\\n", " "))
-    assert words[words.index("-X") + 1] == "DELETE"
-    url = next(word for word in words if word.startswith("http"))
-    answer = await running.client.delete(url, headers=running.auth())
-    assert answer.status_code == 200, answer.text
+    calls = {}
+    for curl in copied(shown, "curl"):
+        words = shlex.split(curl.replace("\\\n", " "))
+        method = words[words.index("-X") + 1]
+        url = next(word for word in words if word.startswith("http"))
+        body = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
+        if "/v1/api-keys/key_" in url:
+            calls.setdefault((method, url.rsplit("/", 1)[1], str(body)), (method, url, body))
+    own_id = own(shown, "revoke").split("/")[-2]
+
+    async def call(method: str, last: str, body: object = None) -> None:
+        method, url, body = calls[(method, last, str(body))]
+        answer = await running.client.request(method, url, json=body, headers=running.auth())
+        assert answer.status_code in (200, 201), answer.text
+
+    await call("PATCH", own_id, {"disabled": True})
     assert await status_with(console, key) == 401
+    assert f"key update {own_id} --enable" in await console.owner.page(PAGE)
+    await call("DELETE", own_id)
+    assert (await console.owner.page(PAGE)).count("revoked") >= 1
+
+
+@on_sqlite
+async def test_every_copied_command_is_one_the_command_line_takes(console, api):
+    await made(console)
+    await console.owner.post("/console/devices/add/token", {"name": "-batch 'x'"})
+    device = await api.make("gate")
+    add = "/console/devices/add"
+    pages = [
+        PAGE,
+        TOKENS,
+        "/console/workspace/config",
+        "/console/workspace/audit?action=a.b&since=2026-01-01T00:00",
+    ]
+    pages += [
+        f"{add}?how={how}&name=-n&type=t&tags=a,b&reference=r" for how in ("linux", "many", "api")
+    ]
+    pages += [f"{add}/{device['id']}", f"{add}/{device['id']}?how=offline"]
+    for path in pages:
+        found = copied(await console.owner.page(path), "moorage")
+        assert found, path
+        for command in found:
+            parse(shlex.split(command)[1:])
+
+
+def parse(words: list[str]) -> None:
+    """Have the command line read a command: an option it lacks is an error, before any help."""
+    at = words.index("--") if "--" in words else len(words)
+    result = CliRunner().invoke(app, [*words[:at], "--help", *words[at:]])
+    assert result.exit_code == 0, (words, result.output)
+
+
+@on_sqlite
+async def test_every_copied_program_is_python_that_calls_what_the_library_has(console, api):
+    await made(console)
+    await console.owner.post("/console/devices/add/token", {"name": "batch"})
+    device = await api.make("gate")
+    add = "/console/devices/add"
+    pages = [
+        PAGE,
+        TOKENS,
+        "/console/workspace/config",
+        "/console/workspace/audit?since=2026-01-01T00:00",
+    ]
+    pages += [f"{add}?how={how}&tags=a" for how in ("linux", "many", "virtual", "api")]
+    pages += [f"{add}/{device['id']}", f"{add}/{device['id']}?how=offline"]
+    for path in pages:
+        shown = await console.owner.page(path)
+        for one in re.findall(r'data-copy="(import os[^"]+)"', shown):
+            tree = ast.parse(html.unescape(one))
+            called = [
+                ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)
+            ]
+            (call,) = [name for name in called if name.startswith("fleet.")]
+            with Moorage("http://moorage.test", "sk_live_x") as fleet:
+                assert callable(operator.attrgetter(call.removeprefix("fleet."))(fleet)), call

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,20 +102,33 @@ def show(caller: Caller, entered: Typed, public_url: str) -> Add:
 
 def _as_code(entered: Typed, public_url: str) -> CopyAs:
     tags = [tag for tag in (part.strip() for part in entered.tags.split(",")) if tag]
-    said: dict[str, Any] = {"name": entered.name.strip() or "camera-1"}
-    said |= {"type": entered.type.strip()} if entered.type.strip() else {}
+    kind, name = entered.type.strip(), entered.name.strip()
+    said: dict[str, Any] = {"name": name or "camera-1"}
+    said |= {"type": kind} if kind else {}
     said |= {"tags": tags} if tags else {}
-    said |= {"reference": entered.reference.strip()} if entered.reference.strip() else {}
-    options = [
-        *(("--type", said["type"]) if "type" in said else ()),
-        *(part for tag in tags for part in ("--tag", tag)),
-        *(("--reference", said["reference"]) if "reference" in said else ()),
-    ]
-    # Behind "--" a name may begin with a dash.
-    words = shlex.join(["device", "add", "--wait", *options, "--", said["name"]])
-    rest = "".join(f", {name}={value!r}" for name, value in said.items() if name != "name")
-    sdk = f"made = fleet.devices.create({said['name']!r}{rest})\n    print(made.install_command)"
-    return copy_as(public_url, "POST", "/v1/devices", body=said, cli=words, sdk=sdk)
+    options = ["--type", kind] if kind else []
+    options += [part for tag in tags for part in ("--tag", tag)]
+    if entered.how == VIRTUAL:
+        played = {"count": 1, "profile": "camera"} | ({"name": name} if name else {})
+        sdk = f"fleet.virtual_devices.create({_arguments(played)})"
+        return copy_as(public_url, "POST", "/v1/virtual-devices", body=played, sdk=sdk)
+    if entered.how == MANY:
+        # Behind "--" a name may begin with a dash.
+        words = ["token", "create", "--unlimited", *options, "--", said["name"]]
+        sdk = f"print(fleet.provisioning_tokens.create({_arguments(said)}).token)"
+        path = "/v1/provisioning-tokens"
+    else:
+        reference = entered.reference.strip()
+        said |= {"reference": reference} if reference else {}
+        options += ["--reference", reference] if reference else []
+        words = ["device", "add", "--wait", *options, "--", said["name"]]
+        sdk = f"made = fleet.devices.create({_arguments(said)})\n    print(made.install_command)"
+        path = "/v1/devices"
+    return copy_as(public_url, "POST", path, body=said, cli=shlex.join(words), sdk=sdk)
+
+
+def _arguments(said: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in said.items())
 
 
 # --- a device that was made

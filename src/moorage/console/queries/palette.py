@@ -49,7 +49,7 @@ def _names_of(device: Device) -> set[str]:
 
 def _option(device: Device) -> Option:
     hostname = device.facts.get("hostname")
-    told = [str(one) for one in (hostname, device.reference) if one]
+    told = [str(one) for one in (hostname, device.reference) if one and one != device.name]
     return Option(
         device.name,
         "device-desktop",
