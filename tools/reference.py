@@ -34,7 +34,8 @@ ADVICE = {
     "identity_not_linked": "Sign in with the password, then connect the account on its page.",
     "identity_provider_unavailable": "Sign in with a password, or try again. If it stays, compare "
     "the settings `oidc` with what the provider says of itself.",
-    "identity_refused": "Sign in anew. If it stays, compare the settings `oidc` with the provider's.",
+    "identity_refused": "Sign in anew. If it stays, compare the settings `oidc` with the "
+    "provider's.",
     "identity_taken": "Disconnect the other account first, or sign in to that one.",
     "password_missing": "Set a password first.",
     "sign_in_not_begun": "Begin signing in anew, in one browser, within 10 minutes.",
