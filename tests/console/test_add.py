@@ -5,6 +5,7 @@ import html
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 
 from console.kit import HX
 from dialects.native_kit import Enrolled, on_sqlite
@@ -81,6 +82,19 @@ async def test_the_panel_says_nothing_while_nothing_happens(console):
     url = next(word for word in shlex.split(line_in(text)) if word.startswith("http"))
     await console.anyone.get(url)
     assert (await console.owner.get(follow, fragment=True)).status_code == 200
+
+
+@on_sqlite
+async def test_a_line_that_expired_gives_way_to_a_button_for_a_fresh_one(console, running):
+    device_id, text = await made(console)
+    lasts = int(re.search(r'hx-trigger="load delay:(\d+)s"', text)[1])
+    answer = await running.client.post(f"/v1/devices/{device_id}/install", headers=running.auth())
+    until = datetime.fromisoformat(answer.json()["expires_at"])
+    assert 0 < lasts <= (until - datetime.now(UTC)).total_seconds() + 60
+    over = re.search(r'<div hx-get="([^"]+)"', text)[1]
+    shown = await console.owner.page(over, fragment=True)
+    assert "has expired" in shown
+    assert f'hx-post="{PAGE}/{device_id}/command"' in shown
 
 
 @on_sqlite

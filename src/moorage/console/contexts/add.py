@@ -64,12 +64,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Command:
-    """The line to paste; None once it is shown no more."""
+    """The line to paste; None once it is shown no more, perhaps because it is ``over``."""
 
     device_id: str
     line: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     left_s: int = 0
+    over: bool = False
 
 
 @dataclass(frozen=True)

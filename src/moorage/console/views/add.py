@@ -101,7 +101,7 @@ async def command_over(request: Request) -> Response:
     """Show what stands in the place of a line that has expired."""
     async with web.reading(request) as (tx, caller):
         device = await devices.get(tx, caller, request.path_params["device_id"])
-    return web.render(request, "add/_command.html", Command(device.id))
+    return web.render(request, "add/_command.html", Command(device.id, over=True))
 
 
 async def bundle(request: Request) -> Response:
