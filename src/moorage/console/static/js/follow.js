@@ -55,7 +55,8 @@ class Log {
     this.lines().forEach(tellTime);
     this.waiting = [];
     this.trouble = "";
-    this.busy = false;
+    this.busy = 0;
+    this.last = Promise.resolve();
     this.following = Boolean(this.follow) && !log.hasAttribute("data-log-at-line");
     const mark = log.querySelector(".log-marked");
     if (mark) mark.scrollIntoView({ block: "center" });
@@ -156,8 +157,8 @@ class Log {
   }
 
   async goOlder() {
-    if (!this.older || this.busy) return;
     await this.during(async () => {
+      if (!this.older) return;
       const { rows, ends } = await fetched(this.older);
       const view = this.part("view");
       const below = view.scrollHeight - view.scrollTop;
@@ -175,8 +176,8 @@ class Log {
   }
 
   async goNewer() {
-    if (!this.newer || this.busy) return;
     await this.during(async () => {
+      if (!this.newer) return;
       const { rows, ends } = await fetched(this.newer);
       this.rows.append(...rows.filter((row) => !document.getElementById(row.id)));
       ({ newer: this.newer, follow: this.follow } = ends);
@@ -190,8 +191,14 @@ class Log {
     });
   }
 
-  async during(work) {
-    this.busy = true;
+  // One request after the other: each goes on from where the one before came to.
+  during(work) {
+    this.busy += 1;
+    this.last = this.last.then(() => this.tried(work));
+    return this.last;
+  }
+
+  async tried(work) {
     let again = false;
     try {
       again = await work();
@@ -200,9 +207,9 @@ class Log {
     } catch (error) {
       this.trouble = error instanceof TypeError ? AWAY : error.message;
     }
-    this.busy = false;
+    this.busy -= 1;
     this.show();
-    if (again) await this.look();
+    if (again) this.look();
   }
 }
 
