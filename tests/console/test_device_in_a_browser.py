@@ -1,163 +1,128 @@
-"""What scripts do on a device's tabs: the log goes on by itself, commands are put together."""
+"""A device's page in a browser: charts, the pencil, the editor, two people at once."""
 
-from datetime import UTC, datetime, timedelta
+import json
 
 import pytest
 from playwright.async_api import expect
 
+from moorage.core.accounts import Role
+from support.chromium import PHONE, window
 from support.devices import rfc3339
 
 WITHIN_MS = 60_000
-
-
-class Talker:
-    """A device that writes lines to a real server."""
-
-    def __init__(self, stand, device_id: str, key: str) -> None:
-        self.stand, self.device_id = stand, device_id
-        self.auth = {"Authorization": f"Bearer {key}"}
-        self.sequence = 0
-        self.at = datetime.now(UTC) - timedelta(minutes=1)
-        self.path = f"/console/devices/{device_id}"
-
-    async def write(self, *texts: str) -> None:
-        lines = []
-        for text in texts:
-            self.at += timedelta(milliseconds=1)
-            line = {"at": rfc3339(self.at), "service": "camera", "severity": "info"}
-            lines.append({**line, "message": text})
-        self.sequence += 1
-        body = {"epoch": "e", "sequence": self.sequence, "sent_at": rfc3339(), "logs": lines}
-        answer = await self.stand.api.post("/v1/reports", json=body, headers=self.auth)
-        assert answer.status_code == 200, answer.text
+OWN = {"services": {"web": {"image": "web:1", "environment_variables": {"TOKEN": "s3cret"}}}}
 
 
 @pytest.fixture
-async def talker(stand):
-    made = await stand.make("talker")
-    token = {"install_token": made["install_token"]}
-    enrolled = (await stand.api.post("/v1/enroll", json=token)).json()
-    return Talker(stand, enrolled["device_id"], enrolled["device_key"])
+async def device(stand, request):
+    """A device that reported a sample, with a config of its own."""
+    made = await stand.make(request.node.name[:200])
+    told = {"install_token": made["install_token"]}
+    enrolled = await stand.api.post("/v1/enroll", json=told)
+    at = rfc3339()
+    sample = {"at": at, "cpu_percent": 41.0, "memory_percent": 62.0, "temperature_c": 51.0}
+    report = {"epoch": "e", "sequence": 1, "sent_at": at, "telemetry": [sample]}
+    key = {"Authorization": f"Bearer {enrolled.json()['device_key']}"}
+    assert (await stand.api.post("/v1/reports", json=report, headers=key)).status_code == 200
+    await change(stand, made["id"], OWN)
+    return made["id"]
 
 
-def lines(page):
-    return page.locator(".log-line")
+async def change(stand, device, patch):
+    answer = await stand.api.patch(f"/v1/devices/{device}/config", json=patch)
+    assert answer.status_code == 200, answer.text
 
 
-async def test_the_log_follows_waits_while_somebody_reads_and_goes_on(browser_page, talker):
-    await talker.write(*(f"line {number}" for number in range(150)))
-    await browser_page.goto(f"{talker.path}/logs")
-    view, waiting = (
-        browser_page.locator("[data-log-view]"),
-        browser_page.locator("[data-log-pending]"),
-    )
-    await talker.write("first news")
-    await expect(lines(browser_page).last).to_contain_text("first news", timeout=WITHIN_MS)
-    await expect(lines(browser_page).last).to_be_in_viewport()
-    await view.evaluate("view => { view.scrollTop = 100 }")
-    await expect(browser_page.locator("[data-log-state]")).to_have_text("paused", timeout=WITHIN_MS)
-    await talker.write("second news", "third news")
-    await expect(waiting).to_have_text("2 new lines", timeout=WITHIN_MS)
-    await expect(lines(browser_page)).to_have_count(151)
-    await waiting.click()
-    await expect(lines(browser_page).last).to_contain_text("third news")
-    await expect(lines(browser_page)).to_have_count(153)
-    await expect(lines(browser_page).last).to_be_in_viewport()
+async def config_of(stand, device):
+    return (await stand.api.get(f"/v1/devices/{device}/config")).json()
 
 
-async def test_searching_keeps_what_is_typed_and_marks_what_is_found(browser_page, talker):
-    await talker.write("frame lost", "frame kept", "<b>LOST</b> again")
-    await browser_page.goto(f"{talker.path}/logs")
-    search = browser_page.get_by_label("Search in messages")
-    await search.press_sequentially("lost", delay=30)
-    await expect(lines(browser_page)).to_have_count(2, timeout=WITHIN_MS)
-    await expect(browser_page.locator("mark")).to_have_text(["lost", "LOST"])
-    await expect(search).to_be_focused()
-    await expect(search).to_have_value("lost")
-    assert "q=lost" in browser_page.url
-    await talker.write("kept", "lost once more")
-    await expect(lines(browser_page)).to_have_count(3, timeout=WITHIN_MS)
+def editor(page):
+    return page.get_by_label("The device's own layer, as JSON")
 
 
-async def test_a_link_to_a_line_opens_the_log_around_it_and_leads_back_to_the_end(
-    browser_page, talker
-):
-    await talker.write(*(f"line {number}" for number in range(400)))
-    await browser_page.goto(f"{talker.path}/logs")
-    await browser_page.locator("[data-log-older]").click()
-    await expect(lines(browser_page)).to_have_count(400, timeout=WITHIN_MS)
-    await lines(browser_page).nth(50).locator("a.log-time").click()
-    marked = browser_page.locator(".log-marked")
-    await expect(marked).to_contain_text("line 50")
-    await expect(marked).to_be_in_viewport()
-    await expect(browser_page.locator("[data-log-follow]")).to_be_hidden()
-    await browser_page.get_by_role("link", name="To the newest").click()
-    await expect(lines(browser_page).last).to_contain_text("line 399")
+async def test_telemetry_is_drawn_and_the_period_stands_in_the_address(browser_page, device):
+    await browser_page.goto(f"/console/devices/{device}?period=1h")
+    figures = browser_page.locator("figure.chart")
+    await expect(figures).to_have_count(3, timeout=WITHIN_MS)
+    await expect(figures.first).to_contain_text("mean 41 %")
+    await browser_page.get_by_role("link", name="7 days").click()
+    await expect(browser_page).to_have_url(f"{browser_page.url.split('?')[0]}?period=7d")
+    await expect(figures).to_have_count(3, timeout=WITHIN_MS)
 
 
-async def test_a_page_never_holds_more_lines_than_a_browser_scrolls_with_ease(browser_page, talker):
-    for part in range(5):
-        await talker.write(*(f"line {part * 500 + number}" for number in range(500)))
-    await browser_page.goto(f"{talker.path}/logs")
-    older = browser_page.locator("[data-log-older]")
-    first = lines(browser_page).first
-    for begins in range(2100, -1, -200):
-        await older.click()
-        await expect(first).to_contain_text(f"line {begins}", timeout=WITHIN_MS)
-    await expect(lines(browser_page)).to_have_count(2000)
-    await expect(lines(browser_page).last).to_contain_text("line 2099")
-    await browser_page.locator("[data-log-newer]").click()
-    await expect(lines(browser_page).last).to_contain_text("line 2299", timeout=WITHIN_MS)
-    await expect(lines(browser_page)).to_have_count(2000)
+async def test_a_device_is_renamed_with_the_pencil(browser_page, device):
+    await browser_page.goto(f"/console/devices/{device}")
+    await browser_page.get_by_role("button", name="Edit name").click()
+    name = browser_page.get_by_label("Name", exact=True)
+    await expect(name).to_be_focused()
+    await name.fill("Gate, north")
+    await name.press("Enter")
+    await expect(browser_page.get_by_role("heading", name="Gate, north")).to_be_visible()
 
 
-async def test_a_command_is_put_together_asked_about_and_shown(browser_page, talker):
-    await browser_page.goto(f"{talker.path}/commands")
-    await browser_page.locator("#f-kind").select_option("restart_service")
-    field, send = (
-        browser_page.locator("#f-service"),
-        browser_page.locator("#command-draft .btn-primary"),
-    )
-    await expect(field).to_be_visible(timeout=WITHIN_MS)
-    await send.click()
-    await browser_page.locator("#confirm-yes").click()
-    await expect(browser_page.locator("#w-service")).to_contain_text("needs the argument service")
-    await field.fill("camera")
-    await send.click()
-    await browser_page.locator("#confirm-yes").click()
-    row = browser_page.locator("#commands tbody tr")
-    await expect(row).to_contain_text("restart_service", timeout=WITHIN_MS)
-    await expect(row).to_contain_text("queued")
-    await expect(field).to_have_value("camera")
-    await row.get_by_role("button", name="Cancel").click()
-    await browser_page.locator("#confirm-yes").click()
-    await expect(row).to_contain_text("cancelled", timeout=WITHIN_MS)
+async def test_the_head_follows_what_happens(stand, browser_page, device):
+    await browser_page.goto(f"/console/devices/{device}")
+    await expect(browser_page.locator("[data-live-state=live]")).to_be_attached(timeout=WITHIN_MS)
+    answer = await stand.api.patch(f"/v1/devices/{device}", json={"approval": "rejected"})
+    assert answer.status_code == 200
+    warning = browser_page.get_by_role("heading", name="Rejected")
+    await expect(warning).to_be_visible(timeout=WITHIN_MS)
 
 
-async def test_a_list_waits_while_a_question_about_one_of_its_rows_is_asked(browser_page, talker):
-    path = f"/v1/devices/{talker.device_id}/commands"
-    await talker.stand.api.post(path, json={"kind": "ping"})
-    await browser_page.goto(f"{talker.path}/commands")
-    rows = browser_page.locator("#commands tbody tr")
-    await rows.get_by_role("button", name="Cancel").click()
-    # Longer than the list takes to ask for itself anew once something happened.
-    await browser_page.evaluate(
-        """() => { window.changed = new Promise((done) => document.body.addEventListener(
-            "device:changed", () => setTimeout(done, 2000), { once: true })); }"""
-    )
-    await talker.stand.api.post(path, json={"kind": "collect_logs"})
-    await browser_page.evaluate("() => window.changed")
-    await browser_page.locator("#confirm-yes").click()
-    await expect(rows.filter(has_text="ping")).to_contain_text("cancelled", timeout=WITHIN_MS)
-    await expect(rows).to_have_count(2)
+async def test_the_editor_names_the_line_as_somebody_types(stand, browser_page, device):
+    await browser_page.goto(f"/console/devices/{device}/config")
+    check = browser_page.locator("#config-check")
+    await expect(check).to_contain_text("is to run already", timeout=WITHIN_MS)
+    await editor(browser_page).fill('{\n  "config": {\n    "report_interval_s": 1\n  }\n}')
+    await expect(check).to_contain_text("line 3", timeout=WITHIN_MS)
+    await expect(browser_page.locator(".editor-lines .bad")).to_have_text("3")
+    await editor(browser_page).fill('{"config": {"report_interval_s": 60}}')
+    await expect(check).to_contain_text("/config/report_interval_s", timeout=WITHIN_MS)
+    await browser_page.get_by_role("button", name="Save as a new revision").click()
+    await expect(browser_page.get_by_text("Saved as revision 3.")).to_be_visible()
+    found = await config_of(stand, device)
+    assert found["document"]["config"]["report_interval_s"] == 60
 
 
-async def test_what_was_opened_stays_open_when_the_timeline_comes_anew(browser_page, talker):
-    await talker.stand.api.post(f"/v1/devices/{talker.device_id}/commands", json={"kind": "ping"})
-    await browser_page.goto(f"{talker.path}/events")
-    fold = browser_page.locator("details.timeline-details").first
-    await fold.locator("summary").click()
-    opened = await fold.get_attribute("id")
-    await talker.stand.api.post(f"/v1/devices/{talker.device_id}/commands", json={"kind": "ping"})
-    await expect(browser_page.get_by_text("command.queued")).to_have_count(2, timeout=WITHIN_MS)
-    await expect(browser_page.locator(f"#{opened}")).to_have_attribute("open", "")
+async def test_two_people_edit_at_once_and_nothing_is_lost(stand, browser_window, device):
+    page = await browser_window.page()
+    await page.goto(f"/console/devices/{device}/config")
+    await change(stand, device, {"config": {"site": "south"}})
+    mine = json.dumps({**OWN, "config": {"log_level": "debug"}})
+    await editor(page).fill(mine.replace("s3cret", "********"))
+    await page.get_by_role("button", name="Save as a new revision").click()
+    heading = page.get_by_role("heading", name="Somebody else changed this meanwhile")
+    await expect(heading).to_be_visible(timeout=WITHIN_MS)
+    await page.get_by_role("button", name="Yours only").click()
+    await expect(editor(page)).to_have_value(mine.replace("s3cret", "********"))
+    await page.get_by_role("button", name="Both changes together").click()
+    await change(stand, device, {"config": {"site": "north"}})
+    await page.get_by_role("button", name="Save as a new revision").click()
+    await expect(page.get_by_text("begun with revision 4")).to_be_visible(timeout=WITHIN_MS)
+    await page.get_by_role("button", name="Save as a new revision").click()
+    await expect(page.get_by_text("Saved as revision 5.")).to_be_visible(timeout=WITHIN_MS)
+    document = (await config_of(stand, device))["document"]
+    assert (document["config"]["log_level"], document["config"]["site"]) == ("debug", "north")
+    assert document["services"]["web"]["environment_variables"]["TOKEN"] == "s3cret"
+
+
+async def test_a_rollback_is_asked_about_first(stand, browser_page, device):
+    await browser_page.goto(f"/console/devices/{device}/config")
+    await browser_page.get_by_role("button", name="Roll back").click()
+    dialog = browser_page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Roll back to revision 1?")
+    await dialog.get_by_role("button", name="Roll back").click()
+    await expect(browser_page.get_by_text("Revision 3 is as 1 was.")).to_be_visible()
+    assert (await config_of(stand, device))["document"]["services"] == {}
+
+
+async def test_a_phone_shows_each_part_without_scrolling_sideways(stand, chromium_browser, device):
+    async with window(chromium_browser, stand.base_url, viewport=PHONE) as opened:
+        await stand.sign_in(opened.context, Role.OPERATOR)
+        page = await opened.page()
+        for part in ("", "/config", "/config/compare?a=1&b=2"):
+            await page.goto(f"/console/devices/{device}{part}")
+            wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, part
+    assert opened.wrong == []
