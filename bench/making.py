@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 from generator import measured, median_of
-from reports import RUNS, bare_commits
+from reports import COLUMNS, RUNS, bare_commits, row
 from sizes import size
 
 CONNECTIONS = size(64, 4)
@@ -94,15 +94,12 @@ def table(scenario: dict) -> list[str]:
         (
             f"Median of {scenario['runs']} runs of {scenario['requests_per_run']:,} requests; each "
             "is a whole device, durable when answered. The disk allows "
-            f"{scenario['bare_commits_per_second']:,.0f} one-row commits a second."
+            f"{scenario['bare_commits_per_second']:,.0f} one-row commits a second. CPU is for a "
+            "request."
         ),
         "",
-        "| what | per second | p50 ms | p99 ms | CPU µs a request | errors |",
-        "|---|---|---|---|---|---|",
+        f"| {COLUMNS} |",
+        "|---" * (COLUMNS.count("|") + 1) + "|",
     ]
-    lines += [
-        f"| {name} | {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} "
-        f"| {found['server_cpu_us_per_request']:.0f} | {found['errors']} |"
-        for name, found in scenario["figures"].items()
-    ]
+    lines += [row(name, found) for name, found in scenario["figures"].items()]
     return [*lines, ""]

@@ -4,7 +4,8 @@
 byte budget; the simulator's devices report as often as it asks, over the API, from this process.
 Every half minute: memory and CPU of the server, the database's size, free room in it and rows of
 each table, percentiles and failures since the last look. In the end every device's ledger is held
-against what the server has. Results in ``results/soak.json`` and ``results/soak.md``.
+against what the server has. Results in ``results/soak.json`` and ``results/soak.md``,
+the verdict also on the page of all measurements.
 
 Clearing out has its turn each minute here, not each hour: otherwise half an hour would show none.
 Samples go only when their hour is summed up, ten minutes after its end, and the ledger of reports
@@ -31,7 +32,8 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from run import machine  # noqa: E402 - found through the path set above
+import page  # noqa: E402 - found through the path set above
+from run import PAGE, machine  # noqa: E402 - found through the path set above
 
 from moorage.sdk import AsyncMoorage, Retries  # noqa: E402
 from moorage.simulator import PROFILES, Client, Options, Progress, Simulation  # noqa: E402
@@ -349,6 +351,7 @@ def main(arguments: list[str]) -> int:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
     (RESULTS / "soak.md").write_text(markdown(result))
+    page.write(RESULTS, PAGE)
     print(markdown(result))
     good = found["memory_flat"] and found["disk_bounded"] and result["account"]["balanced"]
     return 0 if good else 1
