@@ -52,7 +52,7 @@ def _at(document: Any, pointer: str) -> Any:
 
 def sides(left: str, right: str) -> list[SideLine]:
     """Put two texts beside each other; long runs that are the same are left out."""
-    one, other = left.splitlines(), right.splitlines()
+    one, other = left.split("\n"), right.split("\n")
     careful = max(len(one), len(other)) <= _CAREFUL_UNTIL
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=not careful)
     found: list[SideLine] = []
@@ -142,7 +142,7 @@ def lines_of(
             yield from lines_of(value, pointer, depth + 1)
             yield "  " * depth + "}" + comma, ""
         elif isinstance(value, list) and value:
-            first, *rest = text_of(value).splitlines()
+            first, *rest = text_of(value).split("\n")
             yield begin + first, pointer
             for number, line in enumerate(rest, 1):
                 yield "  " * depth + line + (comma if number == len(rest) else ""), ""
