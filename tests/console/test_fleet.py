@@ -184,6 +184,46 @@ async def test_the_csv_holds_the_filter_and_no_formula(console, api):
 
 
 @on_sqlite
+async def test_the_csv_of_those_that_need_attention_holds_them_alone(console, api):
+    await reporting(api, "fine")
+    await reporting(api, "failed", config={"revision": 1, "state": "failed", "error": "no"})
+    page = await console.owner.page(FLEET)
+    (address,) = re.findall(r'href="(/console/fleet/export.csv[^"]*)"', page)
+    answer = await console.owner.get(address.replace("&amp;", "&"))
+    head, *lines = list(csv.reader(io.StringIO(answer.text)))
+    assert [line[head.index("name")] for line in lines] == ["failed"]
+
+
+@on_sqlite
+async def test_a_text_is_looked_for_among_all(console, api):
+    await reporting(api, "gate-fine")
+    await reporting(api, "gate-bad", config={"revision": 1, "state": "failed", "error": "no"})
+    assert names(await console.owner.page(FLEET)) == ["gate-bad"]
+    found = await console.owner.page(f"{FLEET}?q=gate&sort=name")
+    assert names(found) == ["gate-bad", "gate-fine"]
+
+
+async def test_needs_have_pages_both_ways_flagged_and_silent_alike(console, api):
+    """Those that the database finds and those that other capabilities flag, in one order."""
+    made = []
+    for number in range(30):
+        flagged = await reporting(
+            api, f"flag-{number}", config={"revision": 1, "state": "failed", "error": "no"}
+        )
+        gone = await reporting(api, f"gone-{number}")
+        await silent(console, gone.device_id, timedelta(hours=1))
+        made += [flagged.device_id, gone.device_id]
+    first = await console.owner.page(f"{FLEET}?show=attention")
+    second = await console.owner.page(link(first, "Next"))
+    shown = names(first) + names(second)
+    assert len(shown) == len(set(shown)) == len(made)
+    assert [one.split("-")[0] for one in shown] == ["gone"] * 30 + ["flag"] * 30
+    assert names(await console.owner.page(link(second, "Previous"))) == names(first)
+    by_cause = await console.owner.page(f"{FLEET}?show=attention&cause=config_failed")
+    assert len(names(by_cause)) == 30
+
+
+@on_sqlite
 async def test_the_csv_holds_more_than_one_page(console, api):
     async with console.running.db.write() as tx:
         for number in range(520):

@@ -102,13 +102,21 @@ def _unknown(name: str, text: str) -> DomainError:
 
 
 async def show(tx: Tx, caller: Caller, state: Asked) -> Fleet:
-    """Read the page. Left to us, it shows who needs somebody, or all when nobody does."""
+    """Read the page. Left to us, it shows who needs somebody, or all when nobody does.
+
+    Who looks for a text looks among all.
+    """
     survey = await attention.survey(tx, caller, state.wanted)
     counts = await devices.counts(tx, caller, state.wanted)
     total = sum(counts.values())
     is_attention = state.show == ATTENTION or (
-        state.show is None and survey.total > 0 and not state.wanted.statuses
+        state.show is None
+        and survey.total > 0
+        and not state.wanted.statuses
+        and not state.wanted.text
     )
+    # From here on it is said: what is saved, exported or changed is what is shown.
+    state = replace(state, show=ATTENTION if is_attention else ALL)
     if is_attention:
         found, before, after = await _needing(tx, caller, state, survey)
         matching = needing(survey, state.cause)
@@ -145,6 +153,24 @@ async def rows_again(tx: Tx, caller: Caller, state: Asked, device_ids: Sequence[
     needs = await attention.needs_of(tx, caller, list(found), survey.flags)
     rows = [row_of(one, needs.get(one.id)) for one in found.values()]
     return Rows(rows, columns_of(state), tx.now)
+
+
+async def exported(
+    tx: Tx, caller: Caller, state: Asked, cursor: str | None, limit: int
+) -> tuple[list[Device], str | None]:
+    """Read devices of a state in the order they were made, or those that need somebody."""
+    if state.show != ATTENTION:
+        page = await devices.list_devices(
+            tx, caller, state.wanted, sort=Sort.CREATED_AT, cursor=cursor, limit=limit
+        )
+        return list(page.items), page.next_cursor
+    survey = await attention.survey(tx, caller, state.wanted)
+    needs, more = await attention.list_needs(
+        tx, caller, state.wanted, survey, cause=state.cause, after=cursor, limit=limit
+    )
+    found = await devices.get_many(tx, caller, [need.device_id for need in needs])
+    there = [found[need.device_id] for need in needs if need.device_id in found]
+    return there, attention.cursor_at(needs[-1], state.cause) if more else None
 
 
 async def filters(tx: Tx, caller: Caller, state: Asked) -> Filters:

@@ -10,9 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from moorage.console import web
 from moorage.console.contexts.fleet import Asked
 from moorage.console.queries import fleet as queries
-from moorage.core import devices
 from moorage.core.caller import Scope
-from moorage.core.devices import Device, Sort
+from moorage.core.devices import Device
 from moorage.kit.clock import rfc3339
 
 _EXPORTED_AT_ONCE = 500
@@ -63,16 +62,8 @@ async def _lines(request: Request, state: Asked) -> AsyncIterator[str]:
     cursor: str | None = None
     while True:
         async with web.reading(request) as (tx, caller):
-            page = await devices.list_devices(
-                tx,
-                caller,
-                state.wanted,
-                sort=Sort.CREATED_AT,
-                cursor=cursor,
-                limit=_EXPORTED_AT_ONCE,
-            )
-        yield "".join(_line(_cells(device)) for device in page.items)
-        cursor = page.next_cursor
+            found, cursor = await queries.exported(tx, caller, state, cursor, _EXPORTED_AT_ONCE)
+        yield "".join(_line(_cells(device)) for device in found)
         if cursor is None:
             return
 
