@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -149,11 +149,19 @@ async def new(  # noqa: PLR0913 - a query's parts
     gaps = await _gaps(tx, caller, device, window)
     rows = [_line(tab, Placed(row_id, line), mark=None) for row_id, line in found]
     following = tab.address("/new", since=str(reached), **({"again": "yes"} if full else {}))
-    return LinesShown(sorted([*rows, *gaps], key=_key), None, None, following, again=full)
+    return LinesShown(_in_order([*rows, *gaps]), None, None, following, again=full)
 
 
-def _key(row: LineShown | GapShown) -> str:
-    return row.key
+def _in_order(rows: Sequence[LineShown | GapShown]) -> list[LineShown | GapShown]:
+    """Sort rows; of lines that came equally late, one after the other, the first says so."""
+    shown: list[LineShown | GapShown] = []
+    before = None
+    for row in sorted(rows, key=lambda one: one.key):
+        late = row.late if isinstance(row, LineShown) else None
+        told = late is not None and late == before
+        shown.append(replace(row, late=None) if isinstance(row, LineShown) and told else row)
+        before = late
+    return shown
 
 
 def _wanted(asked: Asked, now: datetime) -> Wanted:
@@ -205,7 +213,7 @@ async def _shown(  # noqa: PLR0913 - the parts of a page
     ended = tab.asked.span == "between" and bool(tab.asked.end)
     follow = tab.address("/new", since=str(row_id_at(tx.now))) if at_end and not ended else None
     return LinesShown(
-        sorted(rows, key=_key),
+        _in_order(rows),
         older=found.older and tab.address("/lines", before=found.older),
         newer=found.newer and tab.address("/lines", after=found.newer),
         follow=follow,
