@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 import filling
+import fleets
 import httpx
 import psutil
 import sqlalchemy as sa
@@ -55,7 +56,7 @@ def run(start_server: Any, folder: Path) -> dict[str, Any]:
 
 
 def _measured(server: Any, name: str, folder: Path) -> dict[str, Any]:
-    url = _url_of(server, folder)
+    url = fleets.url_of(server, folder)
     one, large = (server.bootstrap(slug)["api_key"] for slug in ("acme", "large"))
     device_id, model = (_made(server.base_url, key) for key in (one, large))
     server.stop()
@@ -78,13 +79,6 @@ def _measured(server: Any, name: str, folder: Path) -> dict[str, Any]:
         "list_memory_above_idle_mb": memory,
         "figures": figures,
     }
-
-
-def _url_of(server: Any, folder: Path) -> str:
-    options = server._options  # noqa: SLF001 - what it was started with
-    if "--database" in options:
-        return str(options[options.index("--database") + 1])
-    return f"sqlite:///{folder / 'data' / 'db' / 'moorage.db'}"
 
 
 def _made(base_url: str, key: str) -> str:

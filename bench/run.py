@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,7 +104,11 @@ class Engines:
         # One key makes all devices here; what it may ask in a minute is not what is measured.
         env = {"MOORAGE_LOG_LEVEL": "warning", "MOORAGE_RATE_LIMITS": "off"}
         server = Server(folder, database=database, env=env, own_interpreter=True)
-        server.start()
+        try:
+            server.start()
+        except RuntimeError:
+            server.kill()  # one that is still at it
+            raise
         if database is not None:
             server.database_pid = self.postgres._process.pid  # noqa: SLF001 - whose CPU it is
         return server
@@ -125,14 +130,20 @@ SCENARIOS: dict[str, Work] = {
 }
 
 
-def measure(names: list[str], results: Path, written: Path) -> None:
-    """Measure one after the other; what is done is kept, also when a later one fails."""
+def measure(names: list[str], results: Path, written: Path) -> list[str]:
+    """Measure one after the other and keep what was measured; return which failed."""
+    failed = []
     engines = Engines()
     try:
         for name in names:
             began = time.perf_counter()
-            with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
-                found = SCENARIOS[name](engines, Path(folder))
+            try:
+                with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
+                    found = SCENARIOS[name](engines, Path(folder))
+            except Exception:  # noqa: BLE001 - the others are measured all the same
+                traceback.print_exc()
+                failed.append(name)
+                continue
             took = time.perf_counter() - began
             at = datetime.now(UTC).isoformat(timespec="seconds")
             page.keep(results, name, {"at": at, "took_s": took, "machine": machine(), **found})
@@ -140,6 +151,7 @@ def measure(names: list[str], results: Path, written: Path) -> None:
             print(f"{name}: {took:.0f} s", file=sys.stderr, flush=True)
     finally:
         engines.postgres.close()
+    return failed
 
 
 def main(arguments: list[str]) -> int:
@@ -154,11 +166,13 @@ def main(arguments: list[str]) -> int:
     ours = told.results == RESULTS and not QUICK
     written = PAGE if ours else told.results / "benchmarks.md"
     told.results.mkdir(parents=True, exist_ok=True)
-    if not told.page:
-        measure(told.names or list(SCENARIOS), told.results, written)
+    names = [] if told.page else told.names or list(SCENARIOS)
+    failed = measure(names, told.results, written) if names else []
     page.write(told.results, written)
     print(json.dumps({"results": str(told.results / "latest.json"), "page": str(written)}))
-    return 0
+    if failed:
+        print(f"not measured, for the reasons above: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
