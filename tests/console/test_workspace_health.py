@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from console.kit import filled
 from dialects.native_kit import on_sqlite
+from moorage import __version__
 from moorage.console.queries import workspace_health as queries
 from moorage.storage.growth import Forecast
 from moorage.storage.sizes import Limits, Size
@@ -36,7 +37,7 @@ async def test_versions_of_the_agent_are_counted_over_the_fleet(console, api):
 async def test_owners_see_the_server_and_the_rate_of_reports_since(console, api):
     shown = await console.owner.page(PAGE)
     assert "measuring" in shown
-    assert re.search(r"Moorage [\w.]+ on (SQLite|PostgreSQL)", shown)
+    assert f"Moorage {__version__}" in shown
     assert "data-disk=" in shown
     device = await api.enroll()
     await api.report(device, sent_at=rfc3339())

@@ -37,7 +37,6 @@ class Server:
     """
 
     version: str
-    engine: str
     disk: Disk | None
     queued: int
     committed: int

@@ -21,7 +21,6 @@ SERVER = "/console/workspace/health/server"
 _MOST_VERSIONS = 30
 _MOST_ABSENCES = 5
 _FULL_SOON_DAYS = 21
-_ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 async def show(tx: Tx, caller: Caller, services: Services) -> Health:
@@ -49,7 +48,6 @@ async def server(tx: Tx, caller: Caller, services: Services, before: QueryParams
     broken = None if environments is None else environments.warning
     return Server(
         version=__version__,
-        engine=_ENGINES.get(tx.engine.name, tx.engine.name),
         disk=None if services.watch is None else _disk(services.watch, full=ingest.room.full),
         queued=ingest.queued_reports,
         committed=committed,
