@@ -46,6 +46,7 @@ ADVICE = {
     "set-up-link`, `moorage admin reset-password`.",
     "no_workspace": "Ask an owner of the workspace for an invitation.",
     "password_required": "Show the present password with the change.",
+    "place_changed": "Load the page again, or switch back to the workspace and mode it is of.",
     "session_over": "Sign in again; what was typed into an open page stays there.",
     "sign_in_busy": "Wait for `Retry-After` seconds, then try again.",
     "sign_in_paused": "Wait for `Retry-After` seconds, then try again.",

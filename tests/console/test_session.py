@@ -1,9 +1,12 @@
 """Signing in and out, what the cookie is, and what ends with the session."""
 
+from dataclasses import replace
+
 import pytest
 
 from console.kit import browser, live, next_of
 from dialects.native_kit import on_sqlite
+from moorage.console.bulk import ACTIONS
 from moorage.core import accounts
 from support.accounts import PASSWORD
 
@@ -87,6 +90,56 @@ async def test_switching_to_test_mode_shows_the_devices_of_test_mode(console, ap
     assert "Test mode" in page
     refused = await console.owner.post("/console/switch", {"workspace": "acc_" + "0" * 24})
     assert refused.status_code == 404
+
+
+async def test_a_page_of_another_mode_changes_nothing_until_one_is_back(console, api):
+    made = await api.make("gate")
+    page = await console.owner.page("/console/devices")
+    of_live = {"X-Moorage-Place": "acme:live"}
+    assert '"X-Moorage-Place": "acme:live"' in page
+    tag = {"action": "tag", "tags": "seen", "total": "1", "id": made["id"]}
+    await console.owner.post("/console/switch", {"mode": "test"}, **of_live)
+    for path, fields in (("/console/fleet/bulk", tag), ("/console/workspace/keys", {"name": "k"})):
+        refused = await console.owner.post(path, fields, **of_live)
+        assert refused.status_code == 409
+        assert 'data-code="place_changed"' in refused.text
+        assert "acme in live mode; you are in acme in test mode" in refused.text
+        assert refused.headers["hx-retarget"] == "#notices", "what was typed stays"
+    await console.owner.post("/console/switch", {"mode": "live"}, **of_live)
+    assert (await console.owner.post("/console/fleet/bulk", tag, **of_live)).status_code == 200
+    assert (await api.read(f"/v1/devices/{made['id']}"))["tags"] == ["seen"]
+
+
+@on_sqlite
+async def test_a_plain_form_says_its_place_in_a_field(console):
+    fields = {"csrf": console.owner.csrf, "place": "acme:test", "name": "Ada L."}
+    refused = await console.owner.client.post("/console/account/name", data=fields)
+    assert refused.status_code == 409
+    fields["place"] = "acme:live"
+    assert (
+        await console.owner.client.post("/console/account/name", data=fields)
+    ).status_code == 303
+
+
+@on_sqlite
+async def test_what_is_under_way_does_not_go_on_elsewhere(console, api, monkeypatch):
+    """Another tab switches between two devices of one step."""
+    made = [await api.make(f"d{number}") for number in range(2)]
+    run = ACTIONS["tag"].run
+
+    async def then_switch(tx, caller, device, order):
+        told = await run(tx, caller, device, order)
+        await accounts.switch(tx, console.owner.made.session, live=False)
+        return told
+
+    monkeypatch.setitem(ACTIONS, "tag", replace(ACTIONS["tag"], run=then_switch))
+    ids = [one["id"] for one in made]
+    fields = {"action": "tag", "tags": "x", "total": "2", "id": ids}
+    answer = await console.owner.post("/console/fleet/bulk", fields)
+    assert answer.status_code == 409
+    assert 'data-code="place_changed"' in answer.text
+    tagged = [(await api.read(f"/v1/devices/{one}"))["tags"] for one in ids]
+    assert tagged == [["x"], []]
 
 
 @on_sqlite

@@ -46,6 +46,7 @@ TITLES = {
     "session_over": "You are signed out",
     "link_invalid": "This link is good no longer",
     "csrf_token_wrong": "This page is out of date",
+    "place_changed": "You are elsewhere now",
 }
 
 

@@ -2,7 +2,8 @@
 
 Three locks against other sites: the cookie goes along with their links only (SameSite=Lax), an
 unsafe request brings the session's own token, and a browser that says where a request began must
-not name another site.
+not name another site. And one against people's own tabs: a page says which workspace and mode it is
+of, and changes nothing once its session went on elsewhere.
 """
 
 import hmac
@@ -21,6 +22,7 @@ from moorage.console.web import (
     console_of,
     form_of,
     is_fragment,
+    place_changed,
     session_over,
     told_before,
 )
@@ -34,6 +36,9 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 SIGN_IN = "/console/sign-in"
 _SAFE = frozenset({"GET", "HEAD"})
 _LONGEST_NEXT = 2_000
+# Good from a page of anywhere: they lead out of the place, and out of the session.
+_ANYWHERE = frozenset({"/console/switch", "/console/sign-out"})
+_LONGEST_PLACE = 100
 
 
 def signed_in(endpoint: Endpoint) -> Endpoint:
@@ -51,6 +56,7 @@ def signed_in(endpoint: Endpoint) -> Endpoint:
         if request.method not in _SAFE:
             _check_site(request)
             await _check_token(request, session)
+            await _check_place(request, shell)
         if is_to_note:
             async with services.db.write() as tx:
                 await accounts.note_use(tx, session)
@@ -132,6 +138,18 @@ async def _check_token(request: Request, session: Session) -> None:
             "csrf_token_wrong",
             "this page is from before you signed in last; load it again, then repeat what you did",
         )
+
+
+async def _check_place(request: Request, shell: Shell) -> None:
+    """Refuse what a page of another workspace or mode sent. One that names none is of any."""
+    given = request.headers.get("x-moorage-place")
+    if given is None and "x-csrf-token" not in request.headers:
+        given = (await form_of(request)).text("place")
+    if not given or given == shell.place or request.url.path in _ANYWHERE:
+        return
+    slug, _, mode = given[:_LONGEST_PLACE].rpartition(":")
+    now = f"{shell.workspace_slug} in {'live' if shell.live else 'test'} mode"
+    raise place_changed(f"this page is of {slug} in {mode} mode; you are in {now} now")
 
 
 def _check_site(request: Request) -> None:

@@ -123,10 +123,16 @@ async def writing(request: Request) -> AsyncIterator[tuple[Tx, Caller]]:
 
 
 async def _still_in(tx: Tx, request: Request) -> Session:
-    """Find the session again where it counts: what was ended meanwhile changes nothing any more."""
+    """Find the session again where it counts: what was ended meanwhile changes nothing any more.
+
+    Neither does what began in another workspace or mode than the one it would go on in.
+    """
     session = await accounts.find_session(tx, request.cookies.get(COOKIE, ""))
     if session is None:
         raise session_over()
+    began = session_of(request)
+    if (session.workspace_id, session.live) != (began.workspace_id, began.live):
+        raise place_changed("you went on in another workspace or mode while this was under way")
     return session
 
 
@@ -134,6 +140,13 @@ def session_over() -> DomainError:
     """Refuse whoever is signed in no longer."""
     return DomainError(
         Kind.UNAUTHENTICATED, "session_over", "your session is over; sign in again to go on"
+    )
+
+
+def place_changed(what: str) -> DomainError:
+    """Refuse what is meant for the workspace or mode that the session was in before."""
+    return DomainError(
+        Kind.CONFLICT, "place_changed", f"{what}: load the page again, or switch back"
     )
 
 

@@ -26,7 +26,8 @@ class Told:
 class Shell:
     """The frame of a page for somebody signed in.
 
-    ``csrf`` goes along with every unsafe request. ``public_url`` is how devices reach this server.
+    ``csrf`` and ``place`` go along with every unsafe request. ``public_url`` is how devices reach
+    this server.
     """
 
     name: str
@@ -41,3 +42,8 @@ class Shell:
     public_url: str
     now: datetime
     path: str
+
+    @property
+    def place(self) -> str:
+        """The workspace and mode a page is of, as it says them with what it sends."""
+        return f"{self.workspace_slug}:{'live' if self.live else 'test'}"

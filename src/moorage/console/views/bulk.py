@@ -77,8 +77,8 @@ async def _one(request: Request, order: Order, device_id: str, name: str) -> Res
             told = await bulk.ACTIONS[order.action].run(tx, caller, device, order)
     except Exception as error:
         said = of_exception(error)
-        # Without a session, or for a fault of ours, none of the others would fare better.
-        if said is None or said.kind is Kind.UNAUTHENTICATED:
+        # Without a session, elsewhere, or for a fault of ours, no other would fare better.
+        if said is None or said.kind is Kind.UNAUTHENTICATED or said.code == "place_changed":
             raise
         return Result(device_id, name, ok=False, told=said.detail)
     return Result(device_id, name, ok=True, told=told)
