@@ -1,8 +1,8 @@
 // Requests that fail: a lost connection, a busy server, a refusal. What was typed stays where it is.
 import { tell } from "./notices.js";
 
-// What was asked last without success, to ask again.
-let failed = null;
+// What was asked without success, to ask again: by its element, how it was asked.
+const failed = new Map();
 
 const lost = () => document.getElementById("lost");
 
@@ -11,18 +11,18 @@ export function connectionIsLost(isLost) {
 }
 
 function remember(detail) {
-  failed = { elt: detail.elt, type: detail.requestConfig?.triggeringEvent?.type };
+  failed.set(detail.elt, detail.requestConfig);
 }
 
+// All of it: behind what somebody asked for, parts that ask by themselves may have failed as well.
 function tryAgain() {
-  const what = failed;
-  failed = null;
-  if (!what?.elt?.isConnected) {
-    location.reload();
-  } else if (what.elt.tagName === "FORM") {
-    what.elt.requestSubmit();
-  } else {
-    window.htmx.trigger(what.elt, what.type ?? "click");
+  const there = [...failed].filter(([elt]) => elt.isConnected);
+  failed.clear();
+  if (!there.length) location.reload();
+  for (const [elt, { verb, path }] of there) {
+    if (elt.tagName === "FORM") elt.requestSubmit();
+    // Not by its trigger: one that waits for a change would see none.
+    else window.htmx.ajax(verb, path, { source: elt });
   }
 }
 
@@ -36,6 +36,7 @@ document.addEventListener("htmx:timeout", (event) => {
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.xhr?.status) connectionIsLost(false);
+  if (event.detail.successful) failed.delete(event.detail.elt);
 });
 document.addEventListener("htmx:responseError", (event) => remember(event.detail));
 
