@@ -4,10 +4,11 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _WITHIN_MS = 30_000
@@ -16,6 +17,9 @@ _REFUSED = ("Failed to load resource", "Response Status Error Code", "htmx:")
 _OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DESKTOP = {"width": 1360, "height": 860}
 PHONE = {"width": 390, "height": 844}
+_AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
+# Machines are slow and noisy: five seconds, as it would be, are none.
+expect.set_options(timeout=_WITHIN_MS)
 
 
 def why_not() -> str | None:
@@ -23,6 +27,13 @@ def why_not() -> str | None:
     if not any(map(shutil.which, _NAMES)):
         return "no Chromium on this machine (Debian: apt-get install chromium)"
     return None
+
+
+def axe_core() -> Path:
+    """Where the script is that finds what keeps people out, or skip."""
+    if not _AXE.exists():
+        pytest.skip("no axe-core; `make setup` fetches it with npm")
+    return _AXE
 
 
 @asynccontextmanager
