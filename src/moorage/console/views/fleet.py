@@ -1,13 +1,11 @@
 """``/console/devices``: which devices need somebody, and why; and the list as CSV."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from moorage.console import web
+from moorage.console import csvtext, web
 from moorage.console.contexts.fleet import Asked
 from moorage.console.queries import fleet as queries
 from moorage.core.caller import Scope
@@ -15,8 +13,6 @@ from moorage.core.devices import Device
 from moorage.kit.clock import rfc3339
 
 _EXPORTED_AT_ONCE = 500
-# A spreadsheet takes what begins with one of these for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _HEAD = (
     *("id", "name", "type", "status", "reason", "last_report_at", "tags", "hostname"),
     *("reference", "approval", "agent_version", "platform", "created_at", "report_interval_s"),
@@ -58,12 +54,12 @@ async def export(request: Request) -> Response:
 
 
 async def _lines(request: Request, state: Asked) -> AsyncIterator[str]:
-    yield _line(_HEAD)
+    yield csvtext.line(_HEAD)
     cursor: str | None = None
     while True:
         async with web.reading(request) as (tx, caller):
             found, cursor = await queries.exported(tx, caller, state, cursor, _EXPORTED_AT_ONCE)
-        yield "".join(_line(_cells(device)) for device in found)
+        yield "".join(csvtext.line(_cells(device)) for device in found)
         if cursor is None:
             return
 
@@ -87,9 +83,3 @@ def _cells(device: Device) -> tuple[str, ...]:
         rfc3339(device.created_at),
         str(device.interval_s),
     )
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow([f"'{one}" if one.startswith(_FORMULA) else one for one in cells])
-    return written.getvalue()
