@@ -259,7 +259,7 @@ def addresses(there: Filled) -> dict[str, str]:
     """Every page, by a short name, and those of its states that look different."""
     device = f"/console/devices/{there.main}"
     pages = {
-        "devices": "/console/devices?show=all",
+        "devices": "/console/devices?show=all&sort=last_heartbeat",
         "devices-amiss": "/console/devices",
         "devices-none": "/console/devices?show=all&q=nothing+like+it",
         "device": device,
