@@ -64,6 +64,18 @@ async def test_all_that_match_are_changed_in_steps_though_they_match_no_longer(c
     assert await tags_of(api, kept["id"]) == ["other"]
 
 
+@pytest.mark.parametrize("matching", [{}, {"attention": "1"}])
+async def test_no_more_are_changed_than_were_confirmed(console, api, matching):
+    """Others began to match since somebody said yes to two."""
+    for number in range(4):
+        device = await api.enroll(await api.make(f"d{number}"))
+        await api.report(device, config={"revision": 1, "state": "failed", "error": "no"})
+    fields = {"action": "delete", "total": "2", "typed": "2", "all": "1", "query": "?", **matching}
+    answers = await run(console, **fields)
+    assert "Done: 2 of 2, 0 failed" in answers[-1]
+    assert len((await api.read("/v1/devices"))["data"]) == 2
+
+
 @on_sqlite
 async def test_one_that_fails_is_told_in_its_row_and_the_others_go_on(console, api):
     there = await api.make("gate")

@@ -147,12 +147,14 @@ async def next_ids(tx: Tx, caller: Caller, order: Order) -> tuple[list[str], str
     state = selection.matching
     if state is None:
         return list(selection.device_ids[:STEP]), ""
-    if order.progress.done >= MOST:
+    # No more than somebody said yes to, whatever began to match since.
+    left = min(STEP, min(MOST, order.progress.total) - order.progress.done)
+    if left <= 0:
         return [], after
     if selection.attention:
         survey = await attention.survey(tx, caller, state.wanted)
         needs, _ = await attention.list_needs(
-            tx, caller, state.wanted, survey, cause=state.cause, after=after or None, limit=STEP
+            tx, caller, state.wanted, survey, cause=state.cause, after=after or None, limit=left
         )
         at = attention.cursor_at(needs[-1], state.cause) if needs else after
         return [need.device_id for need in needs], at
@@ -162,7 +164,7 @@ async def next_ids(tx: Tx, caller: Caller, order: Order) -> tuple[list[str], str
         state.wanted,
         sort=Sort.CREATED_AT,
         cursor=after or None,
-        limit=STEP,
+        limit=left,
     )
     ids = [one.id for one in page.items]
     return ids, encode_cursor(ids[-1]) if ids else after
