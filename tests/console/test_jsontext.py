@@ -1,6 +1,7 @@
 """JSON as people type it, and two documents beside each other: pure functions."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,58 @@ def test_what_is_no_json_is_named_by_line_and_column(text, line, column):
 def test_what_python_would_choke_on_is_refused(text):
     with pytest.raises(jsontext.MisreadError):
         jsontext.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a":\n' + "[" * 33 + "]" * 33 + "}", "nesting"),
+        ('{\n"' + "k" * 1_025 + '": 1}', "key"),
+        ('{"' + "k" * 600 + '": {\n"' + "l" * 600 + '": 1}}', "key"),
+    ],
+)
+def test_what_is_too_deep_or_too_long_is_named_by_its_line(text, said):
+    with pytest.raises(jsontext.MisreadError, match=said) as misread:
+        jsontext.read(text)
+    assert misread.value.line == 2
+
+
+def test_places_of_many_parts_under_long_keys_take_little_memory():
+    text = '{"' + "k" * 1_000 + '": [\n' + "1,\n" * 50_000 + "1]}"
+    tracemalloc.start()
+    try:
+        found = jsontext.read(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 30_000_000
+    assert len(found.value["k" * 1_000]) == 50_001
+    assert found.line_of("/" + "k" * 1_000 + "/50000") in (1, 50_002)
+
+
+@pytest.mark.parametrize("text", ['{"a": [1, {"b": 2, "b": 3}]}', '{"a": {}, "b": [], "a": {}}'])
+def test_a_key_that_stands_twice_is_found_at_any_depth(text):
+    with pytest.raises(jsontext.MisreadError, match="twice"):
+        jsontext.read(text)
+
+
+@pytest.mark.parametrize("lines", [1_900, 2_500, 60_000])
+def test_lines_that_are_alike_do_not_make_a_comparison_long(lines):
+    """Few distinct lines, in both orders; with the careful way this is minutes of work."""
+    left = "\n".join(f"a{number % 90}" for number in range(lines))
+    right = "\n".join(f"a{-number % 90}" for number in range(lines))
+    rows = diff.sides(f"same\n{left}\nsame", f"same\n{right}\nsame")
+    assert len(rows) <= 2 * 5_001
+    assert rows[0].kind == "same"
+    assert rows[-1].kind in ("same", "cut")
+
+
+def test_a_long_document_with_one_line_changed_shows_that_line():
+    left = [f"line {number % 50}" for number in range(50_000)]
+    right = [*left[:30_000], "another", *left[30_001:]]
+    rows = diff.sides("\n".join(left), "\n".join(right))
+    assert [row.right for row in rows if row.kind == "changed"] == ["another"]
+    assert [row.kind for row in rows].count("skipped") == 2
 
 
 @given(documents, documents)

@@ -13,8 +13,9 @@ _ABSENT = object()
 _LONGEST_VALUE = 2_000
 # Lines of what is the same on both sides that stay around a change.
 _AROUND = 3
-# Beyond this many lines the careful way of comparing takes seconds.
-_CAREFUL_UNTIL = 2_000
+# Between the first and the last that differ; finding what is alike in more takes seconds.
+_MOST_COMPARED = 2_000
+_MOST_SHOWN = 5_000
 
 
 def text_of(document: Any) -> str:
@@ -51,18 +52,44 @@ def _at(document: Any, pointer: str) -> Any:
 
 
 def sides(left: str, right: str) -> list[SideLine]:
-    """Put two texts beside each other; long runs that are the same are left out."""
+    """Put two texts beside each other; long runs that are the same are left out.
+
+    What differs all over and is long stands beside each other as it comes, and of a great deal of
+    it the first 5,000 lines; a last one of kind ``cut`` says how many more there are.
+    """
     one, other = left.split("\n"), right.split("\n")
-    careful = max(len(one), len(other)) <= _CAREFUL_UNTIL
-    matcher = difflib.SequenceMatcher(None, one, other, autojunk=not careful)
     found: list[SideLine] = []
-    for kind, from_1, to_1, from_2, to_2 in matcher.get_opcodes():
+    for kind, from_1, to_1, from_2, to_2 in _opcodes(one, other):
         pairs = zip_longest(range(from_1, to_1), range(from_2, to_2))
         rows = [_side(one, other, at_1, at_2, same=kind == "equal") for at_1, at_2 in pairs]
         if kind == "equal":
             rows = _shortened(rows, first=from_1 == 0, last=to_1 == len(one))
         found += rows
+    if len(found) > _MOST_SHOWN:
+        cut = SideLine("cut", None, str(len(found) - _MOST_SHOWN), None, None)
+        return [*found[:_MOST_SHOWN], cut]
     return found
+
+
+def _opcodes(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
+    """Yield what to do to the lines of one to get the other, as ``difflib`` has it."""
+    shorter = min(len(one), len(other))
+    head = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    rest = range(1, shorter - head + 1)
+    tail = next((at - 1 for at in rest if one[-at] != other[-at]), shorter - head)
+    ends = len(one) - tail, len(other) - tail
+    if head:
+        yield "equal", 0, head, 0, head
+    if max(ends) - head > _MOST_COMPARED:
+        yield "replace", head, ends[0], head, ends[1]
+    else:
+        # With its heuristic against frequent lines: without it few distinct ones take minutes.
+        matcher = difflib.SequenceMatcher(None, one[head : ends[0]], other[head : ends[1]])
+        for kind, *ats in matcher.get_opcodes():
+            from_1, to_1, from_2, to_2 = (head + at for at in ats)
+            yield kind, from_1, to_1, from_2, to_2
+    if tail:
+        yield "equal", ends[0], len(one), ends[1], len(other)
 
 
 def _side(
