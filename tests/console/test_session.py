@@ -1,5 +1,6 @@
 """Signing in and out, what the cookie is, and what ends with the session."""
 
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,8 @@ from console.kit import browser, live, next_of
 from dialects.native_kit import on_sqlite
 from moorage.console.bulk import ACTIONS
 from moorage.core import accounts
+from moorage.dialects.common import feed
+from moorage.storage import StorageFull
 from support.accounts import PASSWORD
 
 
@@ -140,6 +143,33 @@ async def test_what_is_under_way_does_not_go_on_elsewhere(console, api, monkeypa
     assert 'data-code="place_changed"' in answer.text
     tagged = [(await api.read(f"/v1/devices/{one}"))["tags"] for one in ids]
     assert tagged == [["x"], []]
+
+
+async def test_pages_are_shown_while_the_database_takes_no_writes(console, running, monkeypatch):
+    monkeypatch.setattr(accounts.Session, "is_to_note", lambda _session, _now: True)
+
+    @asynccontextmanager
+    async def full():
+        raise StorageFull("the disk is full")
+        yield
+
+    monkeypatch.setattr(running.db, "write", full)
+    assert (await console.owner.get("/console/devices")).status_code == 200
+    refused = await console.owner.post("/console/account/name", {"name": "Ada L."})
+    assert refused.status_code == 507
+
+
+async def test_one_person_follows_with_a_bounded_number_of_tabs(console, running, monkeypatch):
+    monkeypatch.setattr(feed, "_MOST_FEEDS_OF_ONE", 2)
+    async with live(running, console.owner) as first, live(running, console.owner) as second:
+        for messages in (first, second):
+            await next_of(messages, "hello")
+        refused = await console.owner.get("/console/events", accept="text/event-stream")
+        assert refused.status_code == 503
+        async with live(running, console.operator) as others:
+            await next_of(others, "hello")
+    async with live(running, console.owner) as again:
+        await next_of(again, "hello")
 
 
 @on_sqlite

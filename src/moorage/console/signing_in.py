@@ -6,6 +6,7 @@ not name another site. And one against people's own tabs: a page says which work
 of, and changes nothing once its session went on elsewhere.
 """
 
+import contextlib
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -29,7 +30,7 @@ from moorage.console.web import (
 from moorage.core import accounts, workspaces
 from moorage.core.accounts import NewSession, Session
 from moorage.core.errors import DomainError, Kind
-from moorage.storage import Tx
+from moorage.storage import StorageError, Tx
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -58,8 +59,10 @@ def signed_in(endpoint: Endpoint) -> Endpoint:
             await _check_token(request, session)
             await _check_place(request, shell)
         if is_to_note:
-            async with services.db.write() as tx:
-                await accounts.note_use(tx, session)
+            # A database that takes no writes can still be looked at; then it is noted another time.
+            with contextlib.suppress(StorageError):
+                async with services.db.write() as tx:
+                    await accounts.note_use(tx, session)
         return await endpoint(request)
 
     return guarded

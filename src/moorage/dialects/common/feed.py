@@ -5,7 +5,7 @@ import contextlib
 import json
 import re
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
@@ -30,6 +30,8 @@ _PING_EVERY_S = 15.0
 _LONGEST_S = 3600.0
 _PAGE = 500
 _MOST_FEEDS = 200
+# Of them one person's or key's, or somebody's many tabs would shut out all others.
+_MOST_FEEDS_OF_ONE = 20
 # Another server may store a row with a slightly older id a moment after we looked.
 _LOOK_BACK = timedelta(seconds=10)
 _LOOK_BACK_IDS = row_id_at(EPOCH + _LOOK_BACK)
@@ -56,26 +58,37 @@ class Feeds:
     def __init__(self) -> None:
         """Start with none."""
         self.boards = Boards()
-        self._open = 0
+        self._open: Counter[str] = Counter()
 
-    def check_room(self) -> None:
-        """Raise DomainError ``unavailable`` when so many follow that one more is too many."""
-        if self._open >= _MOST_FEEDS:
-            raise DomainError(
-                Kind.UNAVAILABLE,
-                "too_many_feeds",
-                f"this server follows for {_MOST_FEEDS} already; close one, or read the lists",
-                retry_after_s=10,
-            )
+    def check_room(self, actor: str | None = None) -> None:
+        """Raise DomainError ``unavailable`` when so many follow that one more is too many.
+
+        With ``actor`` also when so many do for that one.
+        """
+        if self._open.total() >= _MOST_FEEDS:
+            raise _too_many(f"this server follows for {_MOST_FEEDS} already")
+        if actor is not None and self._open[actor] >= _MOST_FEEDS_OF_ONE:
+            raise _too_many(f"this server follows {_MOST_FEEDS_OF_ONE} times for you already")
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
+    def counted(self, actor: str) -> Iterator[None]:
         """Count one follower while the block lasts."""
-        self._open += 1
+        self._open[actor] += 1
         try:
             yield
         finally:
-            self._open -= 1
+            self._open[actor] -= 1
+            if not self._open[actor]:
+                del self._open[actor]
+
+
+def _too_many(what: str) -> DomainError:
+    return DomainError(
+        Kind.UNAVAILABLE,
+        "too_many_feeds",
+        f"{what}; close one, or read the lists",
+        retry_after_s=10,
+    )
 
 
 class Trail:
@@ -167,10 +180,12 @@ async def begin(  # noqa: PLR0913 - the parts of a feed
     feeds.check_room()
     async with opening() as (tx, caller):
         caller.require(Scope.DEVICE_READ)
+        feeds.check_room(caller.actor)
         followed = None if device is None else await devices.get(tx, caller, device)
         trails = _trails(last_event_id, row_id_at(tx.now))
         board = await feeds.boards.read(tx, caller)
-    return Feed(feeds, opening, shapes, closing, followed, *trails, board), caller
+    feed = Feed(feeds, caller.actor, opening, shapes, closing, followed, *trails, board)
+    return feed, caller
 
 
 @dataclass
@@ -178,6 +193,7 @@ class Feed:
     """One follower's messages."""
 
     _feeds: Feeds
+    _actor: str
     _opening: Opening
     _shapes: Shapes
     _closing: asyncio.Event
@@ -188,7 +204,7 @@ class Feed:
 
     async def messages(self, woken: asyncio.Event) -> AsyncIterator[str]:
         """Yield messages until the follower leaves, may follow no longer, or an hour is over."""
-        with self._feeds.counted():
+        with self._feeds.counted(self._actor):
             async for message in self._followed(woken):
                 yield message
 
