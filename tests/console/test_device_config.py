@@ -243,3 +243,12 @@ async def test_another_workspaces_config_is_not_there(console, page):
     for path in (page, f"{page}/check", f"{page}/rollback", f"{page}/secrets"):
         assert (await eve.post(path, {"own": "{}", "revision": "1"})).status_code == 404
     await eve.client.aclose()
+
+
+@on_sqlite
+@pytest.mark.parametrize("revision", ["0" * 10 + "1" + "9" * 5_000, "0" * 10 + "1" + "9" * 20, "0"])
+async def test_a_revision_that_cannot_be_is_refused(console, page, revision):
+    answer = await console.owner.get(f"{page}/compare?a=1&b={revision}")
+    assert answer.status_code == 422
+    refused = await console.owner.post(f"{page}/rollback", {"revision": revision})
+    assert refused.status_code == 422

@@ -179,3 +179,11 @@ async def test_the_commands_quote_what_a_device_made_up(console, source):
     copied = [html.unescape(one) for one in re.findall(r'data-copy="([^"]*)"', page)]
     (cli,) = [one for one in copied if one.startswith("moorage device logs")]
     assert cli.endswith("""--service '$(reboot)'"'"''""")
+
+
+@on_sqlite
+@pytest.mark.parametrize("since", ["9" * 5_000, str(2**63), "-1", "one"])
+async def test_a_row_that_cannot_be_is_refused(console, api, since):
+    made = await api.make("gate")
+    answer = await console.owner.get(f"/console/devices/{made['id']}/logs/new?since={since}")
+    assert answer.status_code == 422

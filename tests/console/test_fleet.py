@@ -254,3 +254,11 @@ async def test_a_view_is_saved_shown_and_taken_away(console):
     assert "No saved views yet" in left.text
     refused = await console.viewer.post("/console/fleet/views", {"query": "", "name": " "})
     assert '"/name"' in refused.headers["hx-trigger"]
+
+
+@on_sqlite
+async def test_a_view_of_more_conditions_than_there_are_is_refused(console):
+    query = "&".join(["tag=a"] * 101)
+    assert (await console.viewer.get(f"/console/fleet/views?{query}")).status_code == 422
+    answer = await console.viewer.post("/console/fleet/views", {"query": query, "name": "many"})
+    assert answer.status_code == 422

@@ -10,6 +10,7 @@ from moorage.core.caller import Scope
 from moorage.core.errors import invalid
 
 _HIGHEST = 2**31 - 1
+_MOST_DIGITS = 10
 _REVISIONS = "revisions"
 
 
@@ -23,7 +24,8 @@ def _tab(request: Request) -> str:
 
 
 def _number(text: str, pointer: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:11]) <= _HIGHEST:
+    is_whole = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    if not is_whole or not 1 <= int(text) <= _HIGHEST:
         raise invalid(pointer, "a revision is a whole number from 1")
     return int(text)
 

@@ -11,6 +11,7 @@ from moorage.kit.text import clean_text
 
 _LINES = "device/logs/_lines.html"
 _LARGEST_ID = 2**63 - 1
+_MOST_DIGITS = 19
 
 
 async def show(request: Request) -> Response:
@@ -58,7 +59,8 @@ async def new(request: Request) -> Response:
 
 
 def _row_id(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) > _LARGEST_ID:
+    is_whole = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    if not is_whole or int(text) > _LARGEST_ID:
         raise invalid("/since", "since is the id of a row, a whole number as it was given")
     return int(text)
 

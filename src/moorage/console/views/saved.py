@@ -8,9 +8,11 @@ from starlette.responses import Response
 from moorage.console import web
 from moorage.console.contexts.fleet import Views
 from moorage.core import views
+from moorage.core.errors import invalid
 
 # A place in a list is not part of how it is to be seen.
 _PLACES = ("after", "before")
+_MOST_CONDITIONS = 100
 
 
 async def show(request: Request) -> Response:
@@ -42,6 +44,9 @@ async def _menu(request: Request, query: str) -> Response:
 
 
 def _state(query: str) -> str:
-    parts = parse_qs(query, max_num_fields=100)
+    try:
+        parts = parse_qs(query, max_num_fields=_MOST_CONDITIONS)
+    except ValueError:
+        raise invalid("/query", f"a view has at most {_MOST_CONDITIONS} conditions") from None
     kept = {name: values for name, values in parts.items() if name not in _PLACES}
     return urlencode(kept, doseq=True)
