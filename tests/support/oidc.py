@@ -96,6 +96,8 @@ class Provider(AuthorizationServer):
         self.issuer = issuer
         self.key = RSAKey.generate_key(2048, {"kid": "1", "use": "sig", "alg": "RS256"})
         self.published = self.key
+        # What it answers in the place of its keys.
+        self.key_set: dict[str, Any] | None = None
         self.claims = {
             "sub": "u-1", "email": "ada@example.com", "email_verified": True, "name": "Ada",
         }  # fmt: skip
@@ -183,7 +185,7 @@ class Provider(AuthorizationServer):
 
     async def jwks(self, _request: Request) -> Response:
         self.asked.append("jwks")
-        return JSONResponse({"keys": [self.published.as_dict(private=False)]})
+        return JSONResponse(self.key_set or {"keys": [self.published.as_dict(private=False)]})
 
     async def authorize(self, request: Request) -> Response:
         asked = await _asked(request)

@@ -196,7 +196,10 @@ class OpenIdProvider:
         async with self._lock:
             if self._keys is None or anew:
                 found = await self._ask("GET", metadata["jwks_uri"])
-                self._keys = KeySet.import_key_set(found)  # type: ignore[arg-type]
+                try:
+                    self._keys = KeySet.import_key_set(found)  # type: ignore[arg-type]
+                except (JoseError, LookupError, TypeError, ValueError, AttributeError):
+                    raise _unavailable("what its jwks_uri answers is no set of keys") from None
                 self._keys_at = monotonic()
             return self._keys
 
