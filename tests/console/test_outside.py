@@ -1,5 +1,6 @@
 """Signing in by a provider of identities: one of Authlib's server side, on loopback."""
 
+import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,9 +12,11 @@ from console.kit import COOKIE, browser, console_of
 from dialects.native_kit import on_sqlite
 from moorage.core import accounts
 from moorage.core.accounts import Role
+from support.accounts import PASSWORD
 from support.oidc import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, provider
 
 BACK = "/console/sign-in/back"
+SHOWN = {"present": PASSWORD}
 
 
 @pytest.fixture
@@ -104,20 +107,45 @@ async def test_without_such_a_domain_an_account_is_connected_by_its_owner_only(c
     refused = await sign_in(console)
     assert refused.status_code == 403
     assert "sign in with its password" in refused.text
-    begun = await console.owner.post("/console/account/outside")
+    begun = await console.owner.post("/console/account/outside", SHOWN)
     back = await at_the_provider(begun.headers["hx-redirect"])
     assert (await console.owner.get(back)).headers["location"] == "/console/account"
     assert (await sign_in(console)).status_code == 303
     assert "owner of acme" in (await console.anyone.get("/console/account")).text
-    done = await console.owner.post("/console/account/outside/unlink")
+    done = await console.owner.post("/console/account/outside/unlink", SHOWN)
     assert done.status_code == 204
     console.anyone.cookies.clear()
     assert (await sign_in(console)).status_code == 403
 
 
+@pytest.mark.parametrize("present", [{}, {"present": "not it"}])
+async def test_a_session_left_open_is_not_enough_to_connect_or_disconnect(console, far, present):
+    refused = await console.owner.post("/console/account/outside", present)
+    assert refused.status_code == 422
+    assert "set-cookie" not in refused.headers
+    await sign_in(console)
+    refused = await console.owner.post("/console/account/outside/unlink", present)
+    assert refused.status_code == 422
+    page = await console.owner.page("/console/account")
+    assert "Disconnect" in page
+    assert page.count('name="present"') == 3
+
+
+@on_sqlite
+async def test_who_has_no_password_connects_without_one(console, far):
+    far.claims["email"] = "grace@example.com"
+    await sign_in(console)
+    page = await console.anyone.get("/console/account")
+    assert 'name="present"' not in page.text
+    token = re.search(r'"X-CSRF-Token": "(\w+)"', page.text)[1]
+    headers = {"X-CSRF-Token": token, "HX-Request": "true"}
+    begun = await console.anyone.post("/console/account/outside", headers=headers)
+    assert begun.headers["hx-redirect"].startswith(far.issuer)
+
+
 @on_sqlite
 async def test_a_connection_goes_to_whoever_began_it_in_this_browser(console, far):
-    begun = await console.owner.post("/console/account/outside")
+    begun = await console.owner.post("/console/account/outside", SHOWN)
     back = await at_the_provider(begun.headers["hx-redirect"])
     stolen = await console.operator.get(back)
     assert stolen.status_code == 403
@@ -208,6 +236,17 @@ async def test_a_token_of_a_key_that_the_provider_does_not_publish_lets_nobody_i
     far.key = RSAKey.generate_key(2048, {"kid": "1", "use": "sig", "alg": "RS256"})
     assert (await sign_in(console)).status_code == 401
     assert far.asked.count("jwks") == 1, "nobody makes it ask for keys again and again"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "key_set", [{"error": "no"}, {"keys": "none"}, {"keys": [1]}, {"keys": [{"kty": "none"}]}]
+)
+async def test_a_provider_whose_keys_are_none_cannot_be_used(console, far, key_set):
+    far.key_set = key_set
+    answer = await sign_in(console)
+    assert answer.status_code == 503
+    assert COOKIE not in answer.headers.get("set-cookie", "")
 
 
 @on_sqlite

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from moorage.console.contexts.shell import Shell, Told
 from moorage.console.statics import Statics
 from moorage.core import accounts
-from moorage.core.accounts import Origin, Passwords, Session
+from moorage.core.accounts import Checked, Origin, Passwords, Session
 from moorage.core.caller import Caller
 from moorage.core.errors import DomainError, Kind, invalid
 from moorage.dialects.common import Services
@@ -134,6 +134,17 @@ async def _still_in(tx: Tx, request: Request) -> Session:
     if (session.workspace_id, session.live) != (began.workspace_id, began.live):
         raise place_changed("you went on in another workspace or mode while this was under way")
     return session
+
+
+async def password_shown(request: Request) -> Checked | None:
+    """Compare the present password as the form has it; None where the account has none."""
+    console, session = console_of(request), session_of(request)
+    if not session.account.has_password:
+        return None
+    form = await form_of(request)
+    async with console.services.db.read() as tx:
+        attempt = await accounts.begin_check(tx, session, origin_of(request))
+    return await console.passwords.check(attempt, form.text("present"))
 
 
 def session_over() -> DomainError:

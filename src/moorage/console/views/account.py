@@ -6,7 +6,6 @@ from starlette.responses import JSONResponse, Response
 from moorage.console import signing_in, web
 from moorage.console.queries import account as queries
 from moorage.core import accounts
-from moorage.core.accounts import Checked
 from moorage.core.errors import invalid
 
 _MODES = {"live": True, "test": False}
@@ -77,7 +76,7 @@ async def rename(request: Request) -> Response:
 async def change_password(request: Request) -> Response:
     """Set a new password; all other sessions end."""
     form, session = await web.form_of(request), web.session_of(request)
-    checked = await _checked(request)
+    checked = await web.password_shown(request)
     passwords = web.console_of(request).passwords
     hashed = await passwords.hash(form.text("password"), email=session.account.email)
     async with web.writing(request) as (tx, _):
@@ -90,7 +89,7 @@ async def change_password(request: Request) -> Response:
 async def begin_second_factor(request: Request) -> Response:
     """Show what an authenticator app is to be given."""
     session = web.session_of(request)
-    checked = await _checked(request)
+    checked = await web.password_shown(request)
     async with web.writing(request) as (tx, _):
         enrolment = await accounts.begin_totp(tx, session, checked)
     if enrolment is None:
@@ -111,7 +110,7 @@ async def confirm_second_factor(request: Request) -> Response:
 async def remove_second_factor(request: Request) -> Response:
     """Go without it."""
     session = web.session_of(request)
-    checked = await _checked(request)
+    checked = await web.password_shown(request)
     async with web.writing(request) as (tx, _):
         done = await accounts.remove_totp(tx, session, checked)
     if not done:
@@ -122,7 +121,7 @@ async def remove_second_factor(request: Request) -> Response:
 async def renew_recovery_codes(request: Request) -> Response:
     """Make new recovery codes and show them."""
     session = web.session_of(request)
-    checked = await _checked(request)
+    checked = await web.password_shown(request)
     async with web.writing(request) as (tx, _):
         codes = await accounts.renew_recovery_codes(tx, session, checked)
         page = await queries.second_factor(tx, session, is_on=True, codes=codes or ())
@@ -153,14 +152,3 @@ async def accept_invitation(request: Request) -> Response:
     async with web.writing(request) as (tx, _):
         await accounts.accept_invite(tx, web.session_of(request), form.text("token"))
     return web.go(request, web.HOME, "You have joined the workspace.")
-
-
-async def _checked(request: Request) -> Checked | None:
-    """Compare the present password as the form has it; None where the account has none."""
-    console, session = web.console_of(request), web.session_of(request)
-    if not session.account.has_password:
-        return None
-    form = await web.form_of(request)
-    async with console.services.db.read() as tx:
-        attempt = await accounts.begin_check(tx, session, web.origin_of(request))
-    return await console.passwords.check(attempt, form.text("present"))

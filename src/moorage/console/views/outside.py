@@ -35,15 +35,24 @@ async def begin(request: Request) -> Response:
 
 async def begin_link(request: Request) -> Response:
     """Send somebody signed in to the provider, to connect the account with it."""
-    address, kept = await _begin(request, {"session": web.session_of(request).id})
+    _provider(request)
+    session, checked = web.session_of(request), await web.password_shown(request)
+    async with web.writing(request) as (tx, _caller):
+        is_shown = await accounts.show_password(tx, session, checked)
+    if not is_shown:
+        raise accounts.password_wrong()
+    address, kept = await _begin(request, {"session": session.id})
     return _keep(request, web.go(request, address), kept)
 
 
 async def unlink(request: Request) -> Response:
     """Sign in by the provider no more."""
     provider, _ = _provider(request)
+    session, checked = web.session_of(request), await web.password_shown(request)
     async with web.writing(request) as (tx, _caller):
-        await accounts.unlink_identity(tx, web.session_of(request), provider.issuer)
+        done = await accounts.unlink_identity(tx, session, checked, provider.issuer)
+    if not done:
+        raise accounts.password_wrong()
     return web.go(request, _ACCOUNT, "Not connected any more; sign in with your password.")
 
 

@@ -57,6 +57,7 @@ from moorage.core.accounts.own import (
     rename,
     renew_recovery_codes,
     set_disabled,
+    show_password,
 )
 from moorage.core.accounts.passwords import Attempt, Checked, Passwords
 from moorage.core.accounts.people import change_role, list_members, names, remove_member
@@ -149,6 +150,7 @@ __all__ = [
     "revoke_invite",
     "set_disabled",
     "set_up_link",
+    "show_password",
     "sign_in",
     "sign_in_from_outside",
     "suggested_workspace",

@@ -13,6 +13,8 @@ from moorage.core import audit, workspaces
 from moorage.core.accounts import rules, store
 from moorage.core.accounts.links import new_account
 from moorage.core.accounts.model import Account, NewSession, Origin, Role, Session
+from moorage.core.accounts.own import show_password
+from moorage.core.accounts.passwords import Checked
 from moorage.core.accounts.signing_in import open_session, record_everywhere
 from moorage.core.caller import Caller
 from moorage.core.errors import DomainError, Kind
@@ -146,7 +148,7 @@ async def _recognised(tx: Tx, identity: Identity, admission: Admission) -> Accou
 
 async def _newcomer(tx: Tx, identity: Identity, admission: Admission, email: str) -> Account:
     role = admission.role_of(identity) or admission.default_role
-    if role is None or (admission.domains and not admission.has_domain(email)):
+    if role is None or not _may_join(identity, admission):
         raise _not_admitted("nobody let you in here yet; ask an owner for an invitation")
     # Whoever runs the server named it; until it is there, there is nothing to be a member of.
     workspace = await workspaces.find_by_slug(tx, admission.workspace)
@@ -161,29 +163,42 @@ async def _newcomer(tx: Tx, identity: Identity, admission: Admission, email: str
     return account
 
 
+def _may_join(identity: Identity, admission: Admission) -> bool:
+    """Whether an address is one that the provider may make a member by itself."""
+    return not admission.domains or admission.has_domain(rules.fold_email(identity.email))
+
+
 async def _follow_claims(
     tx: Tx, workspace_id: str, account: Account, identity: Identity, admission: Admission
 ) -> None:
-    """Give the role that the claims say, as they say it now; the last owner stays one."""
+    """Give the role that the claims say, as they say it now; the last owner stays one.
+
+    Who is no member becomes one on the conditions of a newcomer only.
+    """
     if admission.role_claim is None:
         return
     role = admission.role_of(identity) or admission.default_role
     if role is None:
         raise _not_admitted("the provider does not say that you may work here; ask an owner")
     member = await store.find_member(tx, workspace_id, account.id)
+    if member is None and not (identity.email_verified and _may_join(identity, admission)):
+        return  # connected by somebody of another workspace, where they go on
     if member is not None and member.role is role:
         return
     owners = await store.lock_owners(tx, workspace_id)
     if owners == [account.id]:
         return
     await store.put_member(tx, workspace_id, account.id, role)
+    if member is not None and member.role is Role.OWNER:
+        # Or an owner who is not to be one any more could come back as another.
+        await store.delete_invites(tx, workspace_id, created_by=account.actor)
     caller = Caller(workspace_id, live=True, actor="system:identity-provider")
     details = {"email": account.email, "to": str(role), "issuer": identity.issuer}
     await audit.record(tx, caller, "account.role_changed", account.id, details)
 
 
 async def link_identity(tx: Tx, session: Session, identity: Identity) -> None:
-    """Let somebody signed in sign in by the provider as well.
+    """Let somebody signed in sign in by the provider as well, who showed the password for it.
 
     Raises:
         DomainError: ``conflict`` when the provider's somebody is linked to another account.
@@ -201,8 +216,13 @@ async def link_identity(tx: Tx, session: Session, identity: Identity) -> None:
     await _link(tx, session.account, identity)
 
 
-async def unlink_identity(tx: Tx, session: Session, issuer: str) -> None:
-    """End that. Raises DomainError ``conflict`` when there is no password to sign in with."""
+async def unlink_identity(tx: Tx, session: Session, checked: Checked | None, issuer: str) -> bool:
+    """End that; ``checked`` and the answer are as in ``change_password``.
+
+    Raises:
+        DomainError: ``conflict`` when there is no password to sign in with.
+
+    """
     row = await store.find(tx, session.account.id, lock=True)
     if row is None or row.password is None:
         raise DomainError(
@@ -210,9 +230,12 @@ async def unlink_identity(tx: Tx, session: Session, issuer: str) -> None:
             "password_missing",
             "set a password first: without it nobody could sign in to this account any more",
         )
+    if not await show_password(tx, session, checked):
+        return False
     if await store.delete_identities(tx, session.account.id, issuer):
         details = {"issuer": issuer}
         await record_everywhere(tx, session.account, "account.identity_unlinked", details)
+    return True
 
 
 async def list_identities(tx: Tx, session: Session) -> Mapping[str, datetime]:

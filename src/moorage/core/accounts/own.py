@@ -30,7 +30,7 @@ async def change_password(tx: Tx, session: Session, checked: Checked | None, has
 
     ``checked`` is the present one as it was shown; None only where there is none yet.
     """
-    if not await _shown(tx, session, checked):
+    if not await show_password(tx, session, checked):
         return False
     await store.update(tx, session.account.id, {"password": hashed})
     await store.delete_links_of(tx, session.account.id)
@@ -39,9 +39,25 @@ async def change_password(tx: Tx, session: Session, checked: Checked | None, has
     return True
 
 
+async def show_password(tx: Tx, session: Session, checked: Checked | None) -> bool:
+    """Whether the password was shown that a change needs, or the account has none.
+
+    Raises:
+        DomainError: ``password_required``; ``sign_in_paused``.
+
+    """
+    if checked is not None:
+        return await check_password(tx, session, checked)
+    if (await _own(tx, session)).password is None:
+        return True
+    raise DomainError(
+        Kind.FORBIDDEN, "password_required", "show the present password to change this"
+    )
+
+
 async def begin_totp(tx: Tx, session: Session, checked: Checked | None) -> Enrolment | None:
     """Offer a second factor. The one in force, if any, stays so until this one is confirmed."""
-    if not await _shown(tx, session, checked):
+    if not await show_password(tx, session, checked):
         return None
     secret = rules.new_totp_secret()
     await store.update(tx, session.account.id, {"totp_offered": tx.vault.seal(secret)})
@@ -87,7 +103,7 @@ async def confirm_totp(tx: Tx, session: Session, code: str) -> list[str]:
 
 async def remove_totp(tx: Tx, session: Session, checked: Checked | None) -> bool:
     """Go without a second factor from now on."""
-    if not await _shown(tx, session, checked):
+    if not await show_password(tx, session, checked):
         return False
     await _clear_totp(tx, session.account.id)
     await record_everywhere(tx, session.account, "account.totp_removed")
@@ -103,7 +119,7 @@ async def renew_recovery_codes(
         DomainError: ``conflict`` without a second factor.
 
     """
-    if not await _shown(tx, session, checked):
+    if not await show_password(tx, session, checked):
         return None
     if (await _own(tx, session)).totp is None:
         raise DomainError(
@@ -168,16 +184,6 @@ async def _own(tx: Tx, session: Session) -> Row:
     if row is None:
         raise not_found("account")
     return row
-
-
-async def _shown(tx: Tx, session: Session, checked: Checked | None) -> bool:
-    if checked is not None:
-        return await check_password(tx, session, checked)
-    if (await _own(tx, session)).password is None:
-        return True
-    raise DomainError(
-        Kind.FORBIDDEN, "password_required", "show the present password to change this"
-    )
 
 
 async def _clear_totp(tx: Tx, account_id: str) -> None:
