@@ -98,7 +98,7 @@ def test_a_key_that_stands_twice_is_found_at_any_depth(text):
         jsontext.read(text)
 
 
-@pytest.mark.parametrize("lines", [1_900, 2_500, 60_000])
+@pytest.mark.parametrize("lines", [900, 2_500, 60_000])
 def test_lines_that_are_alike_do_not_make_a_comparison_long(lines):
     """Few distinct lines, in both orders; with the careful way this is minutes of work."""
     left = "\n".join(f"a{number % 90}" for number in range(lines))

@@ -14,7 +14,7 @@ _LONGEST_VALUE = 2_000
 # Lines of what is the same on both sides that stay around a change.
 _AROUND = 3
 # Between the first and the last that differ; finding what is alike in more takes seconds.
-_MOST_COMPARED = 2_000
+_MOST_COMPARED = 1_000
 _MOST_SHOWN = 5_000
 
 
