@@ -99,7 +99,7 @@ async def test_a_role_that_is_refused_goes_back_to_what_it_is(stand, chromium_br
         await stand.sign_in(opened_window.context)
         page = await opened_window.page()
         await page.goto("/console/workspace/people")
-        mine = page.get_by_label("Role of Ada")
+        mine = page.get_by_role("row", name="ada@example.com").get_by_label("Role of Ada")
         await mine.select_option("viewer")
         await expect(page.get_by_text("keeps at least one owner")).to_be_visible()
         await expect(mine).to_have_value("owner")
