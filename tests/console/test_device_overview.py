@@ -44,7 +44,7 @@ async def test_the_overview_says_what_runs_and_what_should(console, api, device,
     assert "device.config_applied" in shown
 
 
-async def test_charts_get_means_and_peaks_and_gaps_where_nothing_came(console, api, device, page):
+async def test_charts_get_means_extremes_and_gaps_where_nothing_came(console, api, device, page):
     now = datetime.now(UTC).replace(second=30, microsecond=0) - timedelta(minutes=2)
     ago = [timedelta(minutes=30), timedelta(minutes=30, seconds=-10), timedelta(minutes=1)]
     samples = [
@@ -55,6 +55,7 @@ async def test_charts_get_means_and_peaks_and_gaps_where_nothing_came(console, a
     found = (await console.viewer.get(f"{page}/telemetry.json?period=1h")).json()
     assert found["end"] - found["start"] == 3600
     assert found["series"]["cpu_percent"] == [30.0, None, 60.0]
+    assert found["series"]["cpu_percent_min"] == [20.0, None, 60.0]
     assert found["series"]["cpu_percent_max"] == [40.0, None, 60.0]
     assert found["at"] == sorted(found["at"])
     assert "gpu_percent" not in found["series"]

@@ -75,7 +75,7 @@ def mean(values):
 
 
 def added_up(samples, start: datetime, end: datetime, width_s: int):
-    """Buckets of samples: {start: (how many, mean cpu, highest cpu, mean temperature)}."""
+    """Buckets of samples: {start: (how many, mean, lowest and highest cpu, mean temperature)}."""
     found = defaultdict(list)
     for at, cpu, warm in samples:
         if start <= at < end:
@@ -85,6 +85,7 @@ def added_up(samples, start: datetime, end: datetime, width_s: int):
         at: (
             len(rows),
             mean(cpu for cpu, _ in rows),
+            min((cpu for cpu, _ in rows if cpu is not None), default=None),
             max((cpu for cpu, _ in rows if cpu is not None), default=None),
             mean(warm for _, warm in rows),
         )
@@ -96,7 +97,7 @@ async def read(db, owner, device, start: datetime, end: datetime, width_s: int):
     async with db.read() as tx:
         window, width = Window(start, end), timedelta(seconds=width_s)
         found = await telemetry.buckets(tx, owner, device, window, width=width)
-    names = ("cpu_percent", "cpu_percent_max", "temperature_c")
+    names = ("cpu_percent", "cpu_percent_min", "cpu_percent_max", "temperature_c")
     return {one.start: (one.samples, *(one.values[name] for name in names)) for one in found}
 
 
@@ -207,7 +208,7 @@ async def all_agree(db, owner, device, samples, now) -> None:
     rates = {}
     for second in (0, 1):
         own = [one for one in samples if one[0].second % 2 == second]
-        for at, (_, camera, _, inference) in added_up(own, start, end, 1800).items():
+        for at, (_, camera, _, _, inference) in added_up(own, start, end, 1800).items():
             rates[f"s{second}", at] = (camera, inference)
     close_to(await read_rates(db, owner, device, start, end, 1800), rates)
 
@@ -335,7 +336,7 @@ async def test_an_hour_is_not_closed_over_samples_that_are_not_committed(
     await running
     await other.close()
     found = await read(db, owner, device, at, clock.now(), HOUR_S)
-    assert found == {at: (2, 2.0, 3.0, 2.0)}
+    assert found == {at: (2, 2.0, 1.0, 3.0, 2.0)}
     assert await count(db, "rollup_marks") == 0
     assert await column(db, "SELECT samples FROM telemetry_rollups WHERE width_s = 3600") == [2]
 
@@ -394,7 +395,7 @@ async def test_reads_in_the_middle_of_a_walk_are_right(db, owner, clock, monkeyp
         assert await job.step()
         for device in devices:
             found = await read(db, owner, device, at, clock.now(), HOUR_S)
-            assert found == {at: (2, 1.5, 2.0, 1.0)}
+            assert found == {at: (2, 1.5, 1.0, 2.0, 1.0)}
     assert 0 < await count(db, "telemetry_rollups", "width_s = 3600") < 4
 
 
@@ -414,4 +415,4 @@ async def test_samples_long_past_their_time_wait_for_the_job_also_in_days_of_the
     assert await count(db, "telemetry_samples") == 0
     assert await count(db, "stream_samples") == 0
     found = await read(db, owner, device, at - timedelta(hours=1), clock.now(), HOUR_S)
-    assert found == {at: (1, 1.0, 1.0, 2.0)}
+    assert found == {at: (1, 1.0, 1.0, 1.0, 2.0)}

@@ -90,7 +90,7 @@ class Overview:
 class Charted:
     """Telemetry for charts: ``at`` in epoch seconds, ascending, None where samples are missing.
 
-    ``series`` maps a measure to its means, and with ``_max`` behind its name to its peaks.
+    ``series`` maps a measure to its means; with ``_min``, ``_max`` behind its name to extremes.
     """
 
     start: int

@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One bucket: its start, what it is of (a stream's id), samples, means, peaks (``_max``)."""
+    """One bucket: its start, what it is of (a stream's id), samples, means, ``_min``, ``_max``."""
 
     start: datetime
     of: str | None

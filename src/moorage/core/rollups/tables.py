@@ -31,16 +31,16 @@ class Rolled:
         samples: sa.Table,
         *,
         means: Sequence[str],
-        peaks: Sequence[str] = (),
+        extremes: Sequence[str] = (),
         of: str | None = None,
     ) -> None:
         """Declare the table.
 
         Of each column in ``means`` the sum is kept and, where not every sample had it, the number
-        of those that did; of each in ``peaks`` the maximum. ``of`` is a column that tells samples
-        of one device apart.
+        of those that did; of each in ``extremes`` the minimum and the maximum. ``of`` is a column
+        that tells samples of one device apart.
         """
-        self._samples, self._means, self._peaks = samples, tuple(means), tuple(peaks)
+        self._samples, self._means, self._extremes = samples, tuple(means), tuple(extremes)
         self._of = [] if of is None else [of]
         self._key = ["device_id", "width_s", "start", *self._of]
         self._rows = table(
@@ -52,7 +52,8 @@ class Rolled:
             sa.Column("samples", sa.Integer, nullable=False),
             *(sa.Column(f"{one}_sum", sa.Double) for one in means),
             *(sa.Column(f"{one}_n", sa.Integer) for one in means),
-            *(sa.Column(f"{one}_max", sa.Double) for one in peaks),
+            *(sa.Column(f"{one}_min", sa.Double) for one in extremes),
+            *(sa.Column(f"{one}_max", sa.Double) for one in extremes),
             clustered=True,
         )
         self._fill_fine = Prepared(self._filled_from_samples)
@@ -76,7 +77,7 @@ class Rolled:
     async def buckets(
         self, tx: Tx, device: DeviceRef, window: Window, *, width: timedelta
     ) -> list[Figures]:
-        """Means and peaks by ``of`` and bucket, ascending; a bucket without samples is absent.
+        """Means and extremes by ``of`` and bucket, ascending; a bucket without samples is absent.
 
         They are those of all samples, however many of them are summed up yet.
 
@@ -96,10 +97,10 @@ class Rolled:
         for part in rules.plan(start, end, width_ms, rolled_until=rolled_until, marked=marked):
             for row in await self._read(tx, device, part, width_ms):
                 of = getattr(row, self._of[0]) if self._of else ""
-                sums[of, row.bucket].add(row, self._means, self._peaks)
+                sums[of, row.bucket].add(row, self._means, self._extremes)
         return [
-            Figures(from_ms(at), of or None, found.samples, found.values(self._means, self._peaks))
-            for (of, at), found in sorted(sums.items(), key=lambda item: item[0])
+            Figures(from_ms(at), of or None, one.samples, one.values(self._means, self._extremes))
+            for (of, at), one in sorted(sums.items(), key=lambda item: item[0])
         ]
 
     async def _read(self, tx: Tx, device: DeviceRef, part: Part, width_ms: int) -> Sequence[Row]:
@@ -152,7 +153,8 @@ class Rolled:
             "samples": sa.func.count(),
             **{f"{one}_sum": sa.func.sum(rows_of[one]) for one in self._means},
             **{f"{one}_n": sa.func.count(rows_of[one]) for one in self._means},
-            **{f"{one}_max": sa.func.max(rows_of[one]) for one in self._peaks},
+            **{f"{one}_min": sa.func.min(rows_of[one]) for one in self._extremes},
+            **{f"{one}_max": sa.func.max(rows_of[one]) for one in self._extremes},
         }
 
     def _figures_of_rows(self) -> dict[str, sa.ColumnElement[Any]]:
@@ -165,7 +167,8 @@ class Rolled:
             "samples": sa.func.sum(rows_of.samples),
             **{f"{one}_sum": sa.func.sum(rows_of[f"{one}_sum"]) for one in self._means},
             **{f"{one}_n": number(one) for one in self._means},
-            **{f"{one}_max": sa.func.max(rows_of[f"{one}_max"]) for one in self._peaks},
+            **{f"{one}_min": sa.func.min(rows_of[f"{one}_min"]) for one in self._extremes},
+            **{f"{one}_max": sa.func.max(rows_of[f"{one}_max"]) for one in self._extremes},
         }
 
     def _filled_from_samples(self, engine: Engine) -> sa.Executable:
@@ -261,21 +264,25 @@ class _Sums:
     samples: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    peaks: dict[str, float] = field(default_factory=dict)
+    lowest: dict[str, float] = field(default_factory=dict)
+    highest: dict[str, float] = field(default_factory=dict)
 
-    def add(self, row: Row, means: Sequence[str], peaks: Sequence[str]) -> None:
+    def add(self, row: Row, means: Sequence[str], extremes: Sequence[str]) -> None:
         self.samples += row.samples
         for name in means:
             if (count := getattr(row, f"{name}_n")) > 0:
                 self.sums[name] = self.sums.get(name, 0.0) + getattr(row, f"{name}_sum")
                 self.counts[name] = self.counts.get(name, 0) + count
-        for name in peaks:
-            if (peak := getattr(row, f"{name}_max")) is not None:
-                self.peaks[name] = max(peak, self.peaks.get(name, peak))
+        for name in extremes:
+            if (low := getattr(row, f"{name}_min")) is not None:
+                self.lowest[name] = min(low, self.lowest.get(name, low))
+            if (high := getattr(row, f"{name}_max")) is not None:
+                self.highest[name] = max(high, self.highest.get(name, high))
 
-    def values(self, means: Sequence[str], peaks: Sequence[str]) -> dict[str, float | None]:
+    def values(self, means: Sequence[str], extremes: Sequence[str]) -> dict[str, float | None]:
         found: dict[str, float | None] = {
             name: self.sums[name] / self.counts[name] if name in self.counts else None
             for name in means
         }
-        return found | {f"{name}_max": self.peaks.get(name) for name in peaks}
+        found |= {f"{name}_min": self.lowest.get(name) for name in extremes}
+        return found | {f"{name}_max": self.highest.get(name) for name in extremes}

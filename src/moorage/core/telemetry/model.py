@@ -15,7 +15,7 @@ MEASURES = (
     "network_upload_bytes_per_sec",
     "network_download_bytes_per_sec",
 )
-PEAKS = ("cpu_percent", "memory_percent", "disk_percent", "gpu_percent")
+EXTREMES = ("cpu_percent", "memory_percent", "disk_percent", "gpu_percent")
 
 
 class SampleRow(NamedTuple):
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Means over one span of time, with the peak (``_max``) of the percentages."""
+    """Means over one span of time, with ``_min`` and ``_max`` of the percentages."""
 
     start: datetime
     samples: int

@@ -7,14 +7,14 @@ import sqlalchemy as sa
 
 from moorage.core import rollups, timeline
 from moorage.core.caller import DeviceRef
-from moorage.core.telemetry.model import MEASURES, PEAKS, Bucket, Sample, SampleRow
+from moorage.core.telemetry.model import EXTREMES, MEASURES, Bucket, Sample, SampleRow
 from moorage.storage import Prepared, Row, Tx
 
 _samples = timeline.timeline_table(
     "telemetry_samples", *(sa.Column(name, sa.Double) for name in MEASURES)
 )
 
-rolled = rollups.Rolled("telemetry_rollups", _samples, means=MEASURES, peaks=PEAKS)
+rolled = rollups.Rolled("telemetry_rollups", _samples, means=MEASURES, extremes=EXTREMES)
 
 
 def _sample(row: Row) -> Sample:
@@ -43,6 +43,6 @@ async def list_samples(
 async def buckets(
     tx: Tx, device: DeviceRef, window: timeline.Window, *, width: timedelta
 ) -> list[Bucket]:
-    """Means and peaks, ascending; a bucket without samples is absent."""
+    """Means and extremes, ascending; a bucket without samples is absent."""
     found = await rolled.buckets(tx, device, window, width=width)
     return [Bucket(one.start, one.samples, one.values) for one in found]

@@ -1,5 +1,5 @@
-// Charts of telemetry: data-charts names where the figures are. A line is a mean; the band above it
-// reaches up to the highest sample of its span. Colours are the page's, in both themes.
+// Charts of telemetry: data-charts names where the figures are. A line is a mean; the band around it
+// reaches from the lowest sample of its span to the highest. Colours are the page's, in both themes.
 const EVERY_MS = 30000;
 const HEIGHT = 150;
 const PERCENT = { min: 0, max: 100, format: (value) => `${value.toFixed(0)} %` };
@@ -75,9 +75,11 @@ function options(chart, found, width, colour) {
     series.push({ label: title, stroke: colour.lines[at], width: 1.5, points: { size: 4 }, value: (_, value) => shown(value, chart.format) });
     const peaks = found.series[`${name}_max`];
     if (!peaks) return;
-    data.push(peaks);
-    series.push({ label: "Highest", stroke: colour.band, width: 1, points: { show: false }, value: (_, value) => shown(value, chart.format) });
-    bands.push({ series: [series.length - 1, series.length - 2], fill: colour.band });
+    for (const [label, values] of [["Highest", peaks], ["Lowest", found.series[`${name}_min`]]]) {
+      data.push(values);
+      series.push({ label, stroke: colour.band, width: 1, points: { show: false }, value: (_, value) => shown(value, chart.format) });
+    }
+    bands.push({ series: [series.length - 2, series.length - 1], fill: colour.band });
   });
   const axis = { stroke: colour.text, grid: { stroke: colour.grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const scale = chart.max !== undefined ? { range: [chart.min, chart.max] } : { range: (_, low, high) => [chart.min ?? Math.floor(low - 1), high > (chart.min ?? low) ? high * 1.1 : (chart.min ?? low) + 1] };
