@@ -6,6 +6,7 @@ import "./times.js";
 import "./copy.js";
 import "./confirm.js";
 import "./palette.js";
+import "./quiet.js";
 
 const WORDS = { auto: "as the system has them", light: "light", dark: "dark" };
 const NEXT = { auto: "light", light: "dark", dark: "auto" };

@@ -9,24 +9,6 @@ for (const kind of ["live:status", "live:event"]) {
   });
 }
 
-// What asks for itself anew (data-quiet) waits while somebody is asked something, for it may be the
-// place the question came from; and it says once what it was refused.
-let refused = null;
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt.matches("[data-quiet]") && document.querySelector("dialog[open]")) {
-    event.preventDefault();
-  }
-});
-
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr, requestConfig } = event.detail;
-  if (!requestConfig?.elt?.matches("[data-quiet]")) return;
-  const now = xhr.status < 400 ? null : xhr.status;
-  if (now !== null && now === refused) event.detail.shouldSwap = false;
-  refused = now;
-});
-
 function reveal(id) {
   const part = document.getElementById(id);
   if (!part) return;
@@ -50,3 +32,6 @@ document.addEventListener("keydown", (event) => {
   reveal(part.id);
   opener.focus();
 });
+
+// On a phone the tabs are wider than the page.
+document.querySelector(".device-tabs .active")?.scrollIntoView({ block: "nearest", inline: "nearest" });
