@@ -31,7 +31,9 @@ LINES = sa.text(
 )
 PASSPHRASE = "correct horse battery staple"
 # What a restored database is told beside what was in it.
-BEGINS_ANEW = {"config_revisions", "config_states", "install_tokens", "audit_entries"}
+BEGINS_ANEW = {
+    *("config_revisions", "config_states", "install_tokens", "audit_entries", "account_links"),
+}
 
 
 @pytest.fixture
@@ -113,6 +115,7 @@ async def test_a_backup_of_either_engine_is_restored_into_either(
         for name in before.keys() - BEGINS_ANEW - {"alive_marks"}:
             assert before[name] == after[name], name
         assert before["config_revisions"] <= after["config_revisions"]
+        assert not after["account_links"], "the link of the first start is void"
         assert made.manifest == done.manifest
     assert {part.table.name for part in made.manifest.tables} == before.keys()
 

@@ -8,6 +8,8 @@ const options = () => [...(list()?.querySelectorAll("[role=option]") ?? [])];
 // Enter came before the answer to what was typed: it is for the answer, not for what stood there.
 let pending = false;
 let opening = false;
+// What is typed while it opens is for it.
+let early = "";
 
 function choose(option) {
   for (const one of options()) one.setAttribute("aria-selected", String(one === option));
@@ -49,6 +51,7 @@ function run(option) {
 async function open() {
   if (opening || dialog()?.open) return;
   opening = true;
+  early = "";
   try {
     // Anew each time: what somebody may do, and in which mode, changes.
     await window.htmx.ajax("GET", "/console/palette", { target: "#palette", swap: "innerHTML" });
@@ -61,7 +64,19 @@ async function open() {
   dialog().showModal();
   input().focus();
   choose(options()[0]);
+  // Of what was typed before, the field could not tell; whether it can by now depends on htmx.
+  const typed = early + input().value;
+  if (typed) {
+    input().value = typed;
+    await window.htmx.ajax("GET", "/console/palette", { source: input(), target: "#palette-options", swap: "outerHTML", values: { q: typed } });
+  }
 }
+
+document.addEventListener("keydown", (event) => {
+  if (!opening || event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  early += event.key;
+});
 
 document.addEventListener("moorage:palette", () => (dialog()?.open ? dialog().close() : open()));
 
