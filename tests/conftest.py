@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config):
+    # The tests' PostgreSQL speaks no TLS, so no connection need ask for it first.
+    os.environ["PGSSLMODE"] = "disable"
     strict.install(config)
 
 
