@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import jinja2
 from starlette.datastructures import URL
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from moorage.console.contexts.shell import Shell, Told
 from moorage.console.statics import Statics
@@ -213,6 +213,12 @@ def render(
     if shell is not None and shell.told and not is_fragment(request):
         response.delete_cookie(_TOLD, path="/console")
     return response
+
+
+def csv_file(lines: AsyncIterator[str], name: str) -> Response:
+    """Hand lines of CSV out as a file of that name, as they come."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, headers=headers, media_type="text/csv")
 
 
 def go(request: Request, to: str, told: str | None = None, *, kind: str = "success") -> Response:

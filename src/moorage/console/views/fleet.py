@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from moorage.console import csvtext, web
 from moorage.console.contexts.fleet import Asked
@@ -49,8 +49,7 @@ async def export(request: Request) -> Response:
     state = queries.asked(request.query_params)
     async with web.reading(request) as (_, caller):
         caller.require(Scope.DEVICE_READ)
-    headers = {"Content-Disposition": 'attachment; filename="devices.csv"'}
-    return StreamingResponse(_lines(request, state), headers=headers, media_type="text/csv")
+    return web.csv_file(_lines(request, state), "devices.csv")
 
 
 async def _lines(request: Request, state: Asked) -> AsyncIterator[str]:

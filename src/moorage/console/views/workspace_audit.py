@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from moorage.console import csvtext, web
 from moorage.console.contexts.workspace_audit import Asked
@@ -29,8 +29,7 @@ async def export(request: Request) -> Response:
     wanted = queries.asked(request.query_params)
     async with web.reading(request) as (_, caller):
         caller.require(Scope.AUDIT_READ)
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return StreamingResponse(_lines(request, wanted), headers=headers, media_type="text/csv")
+    return web.csv_file(_lines(request, wanted), "audit.csv")
 
 
 async def _lines(request: Request, wanted: Asked) -> AsyncIterator[str]:
