@@ -209,7 +209,9 @@ async def test_every_copied_program_is_python_that_calls_what_the_library_has(co
     pages += [f"{add}/{device['id']}", f"{add}/{device['id']}?how=offline"]
     for path in pages:
         shown = await console.owner.page(path)
-        for one in re.findall(r'data-copy="(import os[^"]+)"', shown):
+        programs = re.findall(r'data-copy="(import os[^"]+)"', shown)
+        assert programs, path
+        for one in programs:
             tree = ast.parse(html.unescape(one))
             called = [
                 ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)
