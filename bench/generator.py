@@ -27,9 +27,8 @@ def load(port: int, requests: list[list[bytes]], folder: Path) -> dict[str, Any]
     and of refusals (503; sent again), and the generator's own CPU and MB.
     """
     count = min(COUNT, len(requests))
-    started = [
-        _started(port, requests[at::count], folder / f"requests-{at}") for at in range(count)
-    ]
+    files = [folder / f"requests-{at}" for at in range(count)]
+    started = [_started(port, requests[at::count], file) for at, file in enumerate(files)]
     try:
         for one in started:
             if one.stdout.readline() != "ready\n":
@@ -37,13 +36,16 @@ def load(port: int, requests: list[list[bytes]], folder: Path) -> dict[str, Any]
         for one in started:
             one.stdin.write("go\n")
             one.stdin.flush()
-        told = [json.loads(one.communicate(timeout=END_WITHIN_S)[0]) for one in started]
+        for one in started:
+            errors = one.communicate(timeout=END_WITHIN_S)[1]
+            if one.returncode:
+                raise RuntimeError(f"the generator failed: {errors}")
     finally:
         for one in started:
             if one.poll() is None:
                 one.kill()
                 one.communicate()
-    return _together(told)
+    return _together([json.loads(file.read_bytes()) for file in files])
 
 
 def _started(port: int, requests: list[list[bytes]], path: Path) -> Any:

@@ -6,7 +6,7 @@ follows is chained to it. It counts as refused, and its time runs from when it w
 
 Runs in a process of its own (`python bench/load.py FILE`): it takes the second core and not the
 server's. It says ``ready`` when all are connected, begins at a line on its standard input, so that
-several can begin together, and writes one JSON object.
+several can begin together, and in the end puts one JSON object where it read the requests.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import pickle
 import resource
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import uvloop
@@ -118,6 +119,6 @@ async def drive(port: int, per_connection: list[list[bytes]]) -> dict[str, objec
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as file:  # noqa: PTH123 - written by generator.py a moment ago
-        wanted = pickle.load(file)
-    print(json.dumps(uvloop.run(drive(wanted["port"], wanted["requests"]))))
+    path = Path(sys.argv[1])
+    wanted = pickle.loads(path.read_bytes())  # written by generator.py a moment ago
+    path.write_text(json.dumps(uvloop.run(drive(wanted["port"], wanted["requests"]))))

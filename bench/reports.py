@@ -15,6 +15,8 @@ import httpx
 from generator import measured, median_of
 from sizes import size
 
+from moorage_agent.bodies import new_id
+
 CONNECTIONS = size(128, 8)
 PER_CONNECTION = size(250, 5)
 RUNS = size(5, 1)
@@ -50,7 +52,7 @@ class Device:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         body = json.dumps(
             {
-                "id": str(uuid.uuid4()),
+                "id": new_id(time.time()),
                 "store": self.store,
                 "epoch": self.epoch,
                 "sequence": self.sequence,

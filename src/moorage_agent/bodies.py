@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from typing import Any, Dict, Tuple
 
 from moorage_agent import clock
@@ -33,6 +34,17 @@ def encode(report: Dict[str, Any]) -> bytes:
     return json.dumps(report, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
+def new_id(wall: float) -> str:
+    """Return a new report's id: a UUID that sorts by the time given (version 7, RFC 9562).
+
+    The server looks reports up by device and id: those that ascend lie beside each other on its
+    disk, and each new one beside the last. A clock that is off costs that, and nothing else.
+    """
+    milliseconds = int(wall * 1000) & (2**48 - 1)
+    random_bits = uuid.uuid4().int & (2**76 - 1)  # with the variant among them
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | random_bits))
+
+
 def placed(
     report: Dict[str, Any], *, store: str, epoch: str, sequence: int, previous: str
 ) -> Dict[str, Any]:
@@ -48,15 +60,15 @@ def placed(
     return moved
 
 
-def emptied(report: Dict[str, Any], new_id: str) -> Dict[str, Any]:
-    """Return the report without content, with counts of the rows it had."""
+def emptied(report: Dict[str, Any], wall: float) -> Dict[str, Any]:
+    """Return the report without content, with counts of the rows it had, and with a new id."""
     dropped = dict(report.get("dropped") or {})
     for part in ("telemetry", "logs", "events"):
         count = len(report.get(part) or ())
         if count:
             dropped[part] = dropped.get(part, 0) + count
     bare = {name: value for name, value in report.items() if name not in CONTENT}
-    bare["id"] = new_id
+    bare["id"] = new_id(wall)
     if dropped:
         bare["dropped"] = dropped
     return bare

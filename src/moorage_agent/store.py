@@ -140,7 +140,7 @@ class Store:
                 dropped = self._outbox.take_dropped()
                 if dropped is not None:
                     report["dropped"] = dropped
-            report["id"] = str(uuid.uuid4())
+            report["id"] = bodies.new_id(at.wall)
             return self._append(lane, report, (at.wall, at.steady, self._boot))
 
     def _append(
@@ -330,7 +330,7 @@ class Store:
             report = json.loads(waiting.body.decode("utf-8"))
             if not any(part in report for part in bodies.CONTENT):
                 return False
-            bare = bodies.emptied(report, str(uuid.uuid4()))
+            bare = bodies.emptied(report, at.wall)
             lost = self.results.refused([one["id"] for one in report.get("commands", ())])
             if lost:
                 bare.setdefault("dropped", {})["commands"] = lost
@@ -352,7 +352,9 @@ class Store:
             report = json.loads(waiting.body.decode("utf-8"))
             rows = {part: report.pop(part) for part in parts if part in report}
             if rows:
-                self._put_in_place(lane, waiting, dict(report, id=str(uuid.uuid4())), later)
+                self._put_in_place(
+                    lane, waiting, dict(report, id=bodies.new_id(waiting.composed[0])), later
+                )
                 self._outbox.put_back(rows, waiting.composed)
 
     def _put_in_place(

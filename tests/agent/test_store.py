@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import uuid
 
 import pytest
 
@@ -189,3 +190,20 @@ def test_the_file_is_its_owners_only(store, tmp_path):
     assert (tmp_path / "agent" / "agent.db").stat().st_mode & 0o077 == 0
     with sqlite3.connect(tmp_path / "agent" / "agent.db") as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_ids_of_reports_ascend_as_they_are_made_so_that_the_server_finds_them_side_by_side(store):
+    ids = []
+    for second in range(0, 3_000, 30):
+        waiting = store.compose(LIVE, HEAD, at(second), past_before=0)
+        store.acknowledge(waiting, at(second))
+        ids.append(json.loads(waiting.body)["id"])
+    assert ids == sorted(ids)
+    assert {uuid.UUID(one).version for one in ids} == {7}
+
+
+@pytest.mark.parametrize("wall", [-86_400.0, 0.0, 1_000_000.0, 2.0**40])
+def test_whatever_the_clock_says_an_id_is_a_uuid_of_its_own(wall):
+    made = {uuid.UUID(bodies.new_id(wall)) for _ in range(1_000)}
+    assert len(made) == 1_000
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}

@@ -16,6 +16,7 @@ import structlog
 from msgspec import Struct
 
 from moorage.core.errors import DomainError, Kind, of_exception
+from moorage.ingest.halves import Halves
 from moorage.ingest.lines import Lines, Weight
 from moorage.storage import (
     Database,
@@ -96,6 +97,7 @@ class Batches(Generic[T, R]):
         self._limits = limits
         self._queue: Lines[_Waiting[T, R]] = Lines()
         self._few = min(_FEW, limits.batch_reports)
+        self._halves = Halves(limits.batch_reports, in_process=db.engine.in_process)
         # Items a second, while there is always one that waits; 0 until something was written.
         self._pace = 0.0
         self._under_way = 0
@@ -169,7 +171,7 @@ class Batches(Generic[T, R]):
         waited = now - line[0].since
         if waited > limits.oldest_s:
             return True
-        # A few are not late, however slow the disk: the next batch takes them all.
+        # A few are not late, however slow the disk: the next batches take them all.
         if queue.length < self._few:
             return False
         if waited > limits.soon_s:
@@ -192,9 +194,10 @@ class Batches(Generic[T, R]):
                 await asyncio.sleep(0)
                 began = loop.time()
                 continue
+            share = self._halves.share
             if crowd >= _CROWD:
-                await self._gather(crowd)
-            batch = self._queue.take(self._limits.batch_reports, self._limits.batch_rows)
+                await self._gather(min(crowd, share))
+            batch = self._queue.take(share, self._limits.batch_rows)
             crowd = len(batch)
             self._under_way = crowd
             await self._flush(batch)
@@ -205,13 +208,13 @@ class Batches(Generic[T, R]):
                 self._note_pace(crowd, ended - began)
             began = ended  # what comes in meanwhile takes of the same time
 
-    async def _gather(self, crowd: int) -> None:
-        """Wait for as many as came last time, while they keep coming, within the limit."""
+    async def _gather(self, wanted: int) -> None:
+        """Wait until so many are there, while they keep coming, within the limit."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.gather_s
         before = -1
-        while before < len(self._queue) < crowd and loop.time() < deadline:
-            before = len(self._queue)
+        while before < self._queue.length < wanted and loop.time() < deadline:
+            before = self._queue.length
             await asyncio.sleep(_PAUSE_S)
 
     def _note_pace(self, written: int, seconds: float) -> None:
@@ -220,9 +223,12 @@ class Batches(Generic[T, R]):
 
     async def _flush(self, batch: Sequence[_Waiting[T, R]]) -> None:
         """Write a batch; one that fails is halved until the bad item stands alone."""
+        time = asyncio.get_running_loop().time
         try:
             async with self._db.write() as tx:
+                began = time()
                 outcomes = await self._write(tx, [waiting.item for waiting in batch])
+                written = time()
         except _WHOLE_BATCH as error:
             self._refuse(batch, error)
         except Exception as error:  # noqa: BLE001 - one bad item must not stop the rest
@@ -235,6 +241,12 @@ class Batches(Generic[T, R]):
         else:
             self.batches += 1
             self.committed += len(batch)
+            self._halves.note(
+                len(batch),
+                self._queue.length,
+                writing_s=written - began,
+                committing_s=time() - written,
+            )
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 _answer(waiting, outcome)
 

@@ -111,7 +111,7 @@ class Memory:
         past = name == BACKFILL
         taken = [row for row in self.rows if (row.at.steady < past_before) is past]
         self.rows = [row for row in self.rows if (row.at.steady < past_before) is not past]
-        report = dict(head, id=str(uuid.uuid4()))
+        report = dict(head, id=bodies.new_id(now.wall))
         for row in taken:
             wall = now.wall + row.at.steady - now.steady
             report.setdefault(row.part, []).append({"at": clock.rfc3339(wall), **row.content})
@@ -135,7 +135,7 @@ class Memory:
         waiting = lane.waiting
         if waiting is None or not any(part in waiting.report for part in bodies.CONTENT):
             return False
-        bare = bodies.emptied(waiting.report, str(uuid.uuid4()))
+        bare = bodies.emptied(waiting.report, waiting.at.wall)
         lane.sequence, lane.chain = waiting.sequence - 1, waiting.previous
         self._append(name, bare, waiting.at)
         return True

@@ -34,6 +34,8 @@ class Engine(Protocol):
     name: str
     # Whether a join may depend on the row it is joined to.
     has_lateral: bool
+    # Whether it works inside this process, so that the loop stands still while a statement runs.
+    in_process: bool
 
     def insert(self, table: sa.Table) -> Any:
         """INSERT with ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
@@ -105,6 +107,7 @@ class SQLite:
 
     name = "sqlite"
     has_lateral = False
+    in_process = True
     _UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)$")
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
@@ -173,6 +176,7 @@ class PostgreSQL:
 
     name = "postgresql"
     has_lateral = True
+    in_process = False
     _FULL = frozenset({"53100"})
     _BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
 

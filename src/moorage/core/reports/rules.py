@@ -29,12 +29,13 @@ def ledger_id(offer: Offer) -> str:
     """Return the id a report has in the ledger.
 
     Without an id of its own, the triple of store, epoch and sequence stands for it; hashed, so that
-    texts the sender chose cannot run into each other.
+    texts the sender chose cannot run into each other, with the sequence before it, so that rows of
+    an epoch lie beside each other.
     """
     if offer.report_id is not None:
         return offer.report_id
     parts = "\x1f".join((offer.store or "", offer.epoch, str(offer.sequence)))
-    return "at-" + hashlib.sha256(parts.encode()).hexdigest()
+    return f"at-{offer.sequence:014x}-{hashlib.sha256(parts.encode()).hexdigest()}"
 
 
 def link_id(offer: Offer) -> str:
