@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from moorage.core import devices
+from moorage.kit.clock import to_ms
 from moorage.storage import Prepared, UniqueViolation, metadata
 from support.engines import on_postgresql, on_sqlite
 
@@ -299,3 +301,75 @@ async def test_after_the_database_dropped_every_connection_transactions_work_aga
         async with db.write() as tx:
             await add(tx, f"job {at}")
     assert len(await jobs_in(db)) == 10
+
+
+_SAMPLES = metadata.tables["telemetry_samples"]
+_ROWS = Prepared(
+    lambda _: sa.insert(_SAMPLES),
+    order=[column.name for column in reversed(list(_SAMPLES.columns))],
+)
+_MOVED = Prepared(
+    lambda _: (
+        sa.update(turns)
+        .where(turns.c.job == sa.bindparam("_job"))
+        .values(next_at=sa.bindparam("_at"))
+    ),
+    order=("_job", "_at"),
+)
+
+
+@pytest.mark.parametrize("count", [1, 2, 700])
+@pytest.mark.parametrize("begun", [False, True])
+async def test_rows_in_an_order_of_their_own_arrive_as_they_are_and_none_twice(
+    db, owner, count, begun
+):
+    async with db.write() as tx:
+        device = await devices.create(tx, owner, name="meter")
+    now = to_ms(datetime.now(UTC))
+    rows = [
+        {
+            "device_id": device.id,
+            "at": now + number,
+            "id": number,
+            "device_at": None if number % 2 else now,
+            "received_at": now,
+            "cpu_percent": 12.5 if number % 3 else None,
+            "temperature_c": -40,
+        }
+        for number in range(count)
+    ]
+    given = [tuple(row.get(c.name) for c in reversed(list(_SAMPLES.columns))) for row in rows]
+    async with db.write() as tx:
+        if begun:
+            await tx.rows(sa.select(turns.c.job))
+        await tx.run_rows(_ROWS, given)
+    async with db.read() as tx:
+        found = await tx.rows(sa.select(_SAMPLES).order_by(_SAMPLES.c.id))
+    names = ("id", "device_at", "cpu_percent", "temperature_c")
+    assert [
+        (row.id, row.device_at and to_ms(row.device_at), row.cpu_percent, row.temperature_c)
+        for row in found
+    ] == [tuple(row[name] for name in names) for row in rows]
+
+
+async def test_updates_for_rows_touch_those_they_name(db):
+    async with db.write() as tx:
+        await add(tx, "a", "b", "c")
+        later = to_ms(AT) + 1_000
+        await tx.run_rows(_MOVED, [("a", later), ("c", later + 1)])
+    async with db.read() as tx:
+        found = await tx.rows(sa.select(turns).order_by(turns.c.job))
+    assert [to_ms(row.next_at) - to_ms(AT) for row in found] == [1_000, 0, 1_001]
+
+
+async def test_a_row_among_many_that_is_refused_takes_all_back(db, owner):
+    async with db.write() as tx:
+        device = await devices.create(tx, owner, name="meter")
+    now = to_ms(datetime.now(UTC))
+    row = {"device_id": device.id, "at": now, "id": 7, "received_at": now}
+    given = tuple(row.get(c.name) for c in reversed(list(_SAMPLES.columns)))
+    with pytest.raises(UniqueViolation):
+        async with db.write() as tx:
+            await tx.run_rows(_ROWS, [given, given])
+    async with db.read() as tx:
+        assert await tx.rows(sa.select(_SAMPLES.c.id)) == []

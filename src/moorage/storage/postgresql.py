@@ -50,49 +50,66 @@ class _PostgresTx(TxBase):
 
     async def rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Row]:
         on = statement.on(self.engine)
-        with translated(self.engine):
-            found = await self._connection.exec_driver_sql(on.sql, on.values(params))
-            return on.read(found.all())
+        return on.read(await self._fetched(on.sql, on.values(params)))
 
     async def run_of(self, statement: Prepared, params: Mapping[str, Any]) -> int:
         on = statement.on(self.engine)
-        with translated(self.engine):
-            found = await self._connection.exec_driver_sql(on.sql, on.values(params))
-            return found.rowcount
+        return await self._touched(on.sql, on.values(params))
 
     async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
         on = statement.on(self.engine)
-        with translated(self.engine):
-            await self._connection.exec_driver_sql(on.sql, [on.values(row) for row in rows])
+        await self._run_each(on.sql, [on.values(row) for row in rows])
 
     async def plain_rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Any]:
         on = statement.on(self.engine)
-        with translated(self.engine):
-            if self._driver is not None:
-                rows: Sequence[Any] = await self._driver.fetch(on.sql, *on.values(params))
-                return rows
-            found = await self._connection.exec_driver_sql(on.sql, on.values(params))
-            raw = await self._connection.get_raw_connection()
-            self._driver = raw.driver_connection
-            return found.all()
+        return await self._fetched(on.sql, on.values(params))
 
     async def run_rows(self, statement: Prepared, rows: Sequence[Values]) -> None:
         on = statement.on(self.engine)
         arranged = on.arranged(rows)
-        with translated(self.engine):
-            if self._driver is None:
-                await self._connection.exec_driver_sql(on.sql, list(arranged))
-            elif len(arranged) == 1:  # a round trip less
-                await self._driver.execute(on.sql, *arranged[0])
-            else:
-                await self._driver.executemany(on.sql, arranged)
+        if len(arranged) == 1:  # a round trip less
+            await self._touched(on.sql, arranged[0])
+        elif on.of_columns is not None:
+            await self._touched(on.of_columns, tuple(zip(*arranged, strict=True)))
+        else:
+            await self._run_each(on.sql, arranged)
 
     async def insert_together(self, rows: Sequence[tuple[Prepared, Mapping[str, Any]]]) -> None:
         compiled = [statement.on(self.engine) for statement, _ in rows]
         values = [on.values(row) for on, (_, row) in zip(compiled, rows, strict=True)]
         sql = together(tuple(on.sql for on in compiled))
+        await self._touched(sql, tuple(chain.from_iterable(values)))
+
+    async def _fetched(self, sql: str, values: Values) -> Sequence[Any]:
         with translated(self.engine):
-            await self._connection.exec_driver_sql(sql, tuple(chain.from_iterable(values)))
+            if self._driver is not None:
+                rows: Sequence[Any] = await self._driver.fetch(sql, *values)
+                return rows
+            return (await self._first(sql, values)).all()
+
+    async def _touched(self, sql: str, values: Values) -> int:
+        with translated(self.engine):
+            if self._driver is None:
+                return (await self._first(sql, values)).rowcount
+            told = await self._driver.execute(sql, *values)
+            # Its words end in the number of rows: "UPDATE 1", "INSERT 0 1".
+            return int(told.rpartition(" ")[2])
+
+    async def _run_each(self, sql: str, rows: Sequence[Values]) -> None:
+        with translated(self.engine):
+            if self._driver is None:
+                await self._first(sql, list(rows))
+            else:
+                await self._driver.executemany(sql, rows)
+
+    async def _first(self, sql: str, values: Values | list[Values]) -> sa.CursorResult[Any]:
+        """Run a statement by SQLAlchemy, which begins its transaction with it; then by the driver.
+
+        The layers between cost as much as the statement, also where it was compiled before.
+        """
+        found = await self._connection.exec_driver_sql(sql, values)
+        self._driver = (await self._connection.get_raw_connection()).driver_connection
+        return found
 
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         with translated(self.engine):

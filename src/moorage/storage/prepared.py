@@ -28,6 +28,8 @@ _DIALECTS: dict[str, sa.Dialect] = {
 
 Values: TypeAlias = tuple[Any, ...]
 _PARAMETER = re.compile(r"\$(\d+)")
+# The values of a plain insert, as the dialect of asyncpg writes them: a parameter for each column.
+_PLAIN_VALUES = re.compile(r" VALUES \((?P<one_each>\$\d+::\w+(?:, \$\d+::\w+)*)\)$")
 
 
 class Prepared:
@@ -56,8 +58,10 @@ class Prepared:
 
     def _compile(self, engine: Engine) -> "OnEngine":
         compiled: Any = self._build(engine).compile(dialect=_DIALECTS[engine.name])  # type: ignore[attr-defined]
+        sql = str(compiled)
         return OnEngine(
-            str(compiled),
+            sql,
+            of_columns(sql),
             _writer(compiled),
             _arranger(compiled, self._order),
             _reader(compiled, _DIALECTS[engine.name]),
@@ -77,6 +81,21 @@ def together(inserts: tuple[str, ...]) -> str:
     return f"WITH {', '.join(named)} {parts[-1]}" if named else parts[-1]
 
 
+def of_columns(sql: str) -> str | None:
+    """Return PostgreSQL's insert of many rows, given as an array for each column, or None.
+
+    One statement for all of them: beside one for each row it takes PostgreSQL a third of the time,
+    and the driver less. None for what is no plain insert. An update so would lock its rows in the
+    planner's order, and not in that of the rows given.
+    """
+    values = _PLAIN_VALUES.search(sql)
+    if values is None:
+        return None
+    arrays = values["one_each"].replace(", ", "[], ")
+    into = sql[: values.start()]
+    return f"{into} SELECT * FROM unnest({arrays}[])"  # noqa: S608 - our own text, no value in it
+
+
 def _shifted(parameter: re.Match[str], by: int) -> str:
     return f"${int(parameter[1]) + by}"
 
@@ -86,9 +105,11 @@ class OnEngine:
     """A statement's text on an engine, what turns our parameters into its, and its rows into ours.
 
     ``values`` takes named parameters, ``arranged`` rows of them in the statement's declared order.
+    ``of_columns`` is the same insert given columns, where there is that.
     """
 
     sql: str
+    of_columns: str | None
     values: Callable[[Mapping[str, Any]], Values]
     arranged: Callable[[Sequence[Values]], Sequence[Values]]
     read: Callable[[Sequence[Any]], Sequence[Any]]
