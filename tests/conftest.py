@@ -37,7 +37,7 @@ def pytest_collection_finish():
     """What is loaded by now stays; walking it again and again took a third of the tests' time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(50_000, 5, 3)
 
 
 @pytest.fixture(autouse=True)

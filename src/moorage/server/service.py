@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def unit_of(service: Service) -> str:
     start = [str(service.program), "serve", *options]
     privileged = settings.port < _PRIVILEGED_PORTS
     capability = "CAP_NET_BIND_SERVICE" if privileged else ""
-    wanted = [service.program, service.config, settings.tls_cert, settings.tls_key]
+    # The interpreter, too: an environment anywhere may lead to one in somebody's home.
+    interpreter = Path(sys.executable)
+    wanted = [service.program, interpreter, service.config, settings.tls_cert, settings.tls_key]
     in_homes = [path for path in wanted if path is not None and _in_homes(path)]
     lines = [
         _MARK,
@@ -153,6 +156,7 @@ def install(service: Service, *, root: Path, start: bool) -> list[str]:
     done = [f"{root / USERS} and {unit} are written"]
     if here:
         _call("systemd-sysusers", f"/{USERS}")
+        _check_program(service)
         _call("systemctl", "daemon-reload")
         if start:
             _call("systemctl", "enable", NAME)
@@ -194,6 +198,31 @@ def _check_systemd() -> None:
         )
     if os.geteuid() != 0:
         raise SetupError("a service is installed by root; run it with sudo")
+
+
+def _check_program(service: Service) -> None:
+    """Refuse a program that the user cannot run: systemd would try that again and again."""
+    try:
+        done = subprocess.run(  # noqa: S603 - ourselves
+            [service.program, "version"],
+            user=service.user,
+            group=service.user,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        why = str(error.strerror)
+    else:
+        if not done.returncode:
+            return
+        why = (done.stderr or done.stdout).strip()
+    raise SetupError(
+        f"the user {service.user} cannot run {service.program}: {why}; install Moorage, and the "
+        "Python it runs on, where every user may read, in /opt for example"
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,135 @@
+"""A systemd of a test's own: process 1 of namespaces where nothing of the machine can be changed.
+
+It sees the machine's files through an overlay that lives in memory, has a loopback interface and
+nothing else of a network, and a control group of its own. It ends with its process 1.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SYSTEMD = Path("/lib/systemd/systemd")
+_RUNS_WITHIN_S = 30
+_CGROUPS = Path("/sys/fs/cgroup")
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+# In namespaces of their own already; the folder is the one argument.
+_BOOT = """
+set -eu
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
+mount -t proc proc "$1/root/proc"
+mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
+mount -t tmpfs tmpfs "$1/root/tmp"
+mount --rbind /sys "$1/root/sys"
+mount --rbind /dev "$1/root/dev"
+cd "$1/root"
+exec chroot . /lib/systemd/systemd --system --unit=basic.target --log-target=console
+"""
+
+
+def why_not() -> str | None:
+    """Why no systemd can run here, or None."""
+    if os.geteuid() != 0:
+        return "a systemd of the tests' own needs root"
+    if not SYSTEMD.exists():
+        return "no systemd on this machine (Debian: apt-get install systemd)"
+    return None
+
+
+class Systemd:
+    """Runs commands beside process 1, by its number outside."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command in there, as root."""
+        inside = ["nsenter", "--target", str(self.pid), "--all", "--root", "--wd=/"]
+        return subprocess.run(
+            [*inside, *map(str, command)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8"},
+        )
+
+    def shown(self, unit: str, *names: str) -> dict[str, str]:
+        """What systemd has of a unit."""
+        told = self.run("systemctl", "show", unit, "--property", ",".join(names)).stdout
+        return dict(line.split("=", 1) for line in told.splitlines())
+
+
+@contextmanager
+def booted(folder: Path) -> Iterator[Systemd]:
+    """Start one; the folder becomes the mount point of its files, and is empty again afterwards."""
+    folder.mkdir()
+    groups = [_group(folder.parent.name)] if _is_v2(_CGROUPS) else []
+    groups += [_group(folder.parent.name, at) for at in _own_hierarchies()]
+    spaces = ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--fork", "--kill-child"]
+    joined = "; ".join(f"echo $$ > {group / 'cgroup.procs'}" for group in groups)
+    with (folder.parent / "systemd.log").open("wb") as log:
+        outer = subprocess.Popen(
+            [
+                *("sh", "-c", f'{joined}; exec unshare {" ".join(spaces)} sh -c "$0" sh "$1"'),
+                *(_BOOT, str(folder)),
+            ],
+            stdout=log,
+            stderr=log,
+            env={"PATH": _PATH, "container": "lxc"},
+        )
+    try:
+        yield _ready(outer, folder.parent / "systemd.log")
+    finally:
+        outer.send_signal(signal.SIGKILL)  # and with it process 1, and with that all others
+        outer.wait(30)
+        for group in groups:
+            _remove(group)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ready(outer: subprocess.Popen[bytes], log: Path) -> Systemd:
+    deadline = time.monotonic() + _RUNS_WITHIN_S
+    while time.monotonic() < deadline and outer.poll() is None:
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+        if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
+            found = Systemd(int(children[0]))
+            if found.run("systemctl", "is-system-running").stdout.strip() == "running":
+                return found
+        time.sleep(0.1)
+    raise RuntimeError(f"systemd did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _is_v2(at: Path) -> bool:
+    return (at / "cgroup.controllers").exists()
+
+
+def _own_hierarchies() -> list[Path]:
+    """Where systemd keeps its groups on a machine with control groups of the first version."""
+    return [at for at in (_CGROUPS / "systemd", _CGROUPS / "unified") if at.is_dir()]
+
+
+def _group(name: str, below: Path = _CGROUPS) -> Path:
+    group = below / f"moorage-{name}-{os.getpid()}"
+    group.mkdir()
+    return group
+
+
+def _remove(group: Path) -> None:
+    deadline = time.monotonic() + 10
+    while group.exists():
+        try:
+            for path, _, _ in os.walk(group, topdown=False):
+                Path(path).rmdir()
+        except OSError:  # what was killed takes a moment to leave
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
