@@ -282,7 +282,7 @@ def test_a_command_is_done_once_at_whichever_commit_the_power_goes(commits, afte
 
 TestCommands = Commands.TestCase
 TestCommands.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

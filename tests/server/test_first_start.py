@@ -13,11 +13,11 @@ def test_keys_made_by_two_processes_at_once_are_the_same(tmp_path):
         "import sys; from pathlib import Path; from moorage.server.keyring import open_keyring;"
         "print(open_keyring(Path(sys.argv[1]), create=True).check_values)"
     )
-    for turn in range(3):
+    for turn in range(2):
         folder = tmp_path / str(turn)
         racing = [
             subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE)
-            for _ in range(4)
+            for _ in range(3)
         ]
         told = {process.communicate(timeout=60)[0] for process in racing}
         assert told == {f"{open_keyring(folder, create=False).check_values}\n".encode()}

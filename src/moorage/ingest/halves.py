@@ -9,7 +9,8 @@ database of its own process works on the statements, too, the loop is free meanw
 
 # Below it a batch shares its commit with too few.
 _LEAST = 32
-# A batch is read and parsed in about two times what its statements take, and written in one.
+# Times what the statements of a batch take. To read and parse it takes about two of that, and so
+# much of the commit costs nothing; somewhat more is still less than the loop standing still.
 _SHORT = 3.0
 # How much of what was is kept when a batch tells what is: one slow commit among many (the log of
 # SQLite is folded back now and then) changes nothing.

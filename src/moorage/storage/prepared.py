@@ -84,9 +84,8 @@ def together(inserts: tuple[str, ...]) -> str:
 def of_columns(sql: str) -> str | None:
     """Return PostgreSQL's insert of many rows, given as an array for each column, or None.
 
-    One statement for all of them: beside one for each row it takes PostgreSQL a third of the time,
-    and the driver less. None for what is no plain insert. An update so would lock its rows in the
-    planner's order, and not in that of the rows given.
+    One statement for all costs both sides less than one for each row. None for what is no plain
+    insert: an update would lock its rows in the planner's order, not in that of the rows given.
     """
     values = _PLAIN_VALUES.search(sql)
     if values is None:
