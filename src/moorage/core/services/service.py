@@ -30,8 +30,7 @@ class Service:
 
 async def record(tx: Tx, states: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Keep what devices report, by device. Ingest calls this."""
-    for device_id, rows in sorted(states.items()):
-        await store.replace_states(tx, device_id, rows)
+    await store.replace_states(tx, states)
 
 
 async def list_services(tx: Tx, caller: Caller, device: DeviceRef) -> list[Service]:

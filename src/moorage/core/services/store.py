@@ -5,7 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from moorage.storage import Millis, Row, Tx, table
+from moorage.kit.clock import to_ms
+from moorage.storage import Millis, Prepared, Row, Tx, table
 
 _states = table(
     "service_states",
@@ -21,15 +22,29 @@ _states = table(
 )
 
 
-async def replace_states(tx: Tx, device_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make these the device's services."""
-    await tx.run(sa.delete(_states).where(_states.c.device_id == device_id))
-    if rows:
-        unique = {row["name"]: row for row in rows}
-        await tx.run(
-            sa.insert(_states),
-            [{**row, "device_id": device_id, "reported_at": tx.now} for row in unique.values()],
-        )
+_TOLD = ("state", "image", "restarts", "cpu_percent", "memory_mb", "error")
+_DELETE = Prepared(
+    lambda _: sa.delete(_states).where(_states.c.device_id == sa.bindparam("_device_id")),
+    order=("_device_id",),
+)
+_INSERT = Prepared(lambda _: sa.insert(_states), order=("device_id", "name", *_TOLD, "reported_at"))
+
+
+async def replace_states(tx: Tx, states: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Make these the devices' services.
+
+    The devices are taken in the order of their ids, so that two writers cannot deadlock.
+    """
+    device_ids = sorted(states)
+    await tx.run_rows(_DELETE, [(device_id,) for device_id in device_ids])
+    now = to_ms(tx.now)
+    told = [
+        (device_id, name, *(row[part] for part in _TOLD), now)
+        for device_id in device_ids
+        for name, row in {row["name"]: row for row in states[device_id]}.items()
+    ]
+    if told:
+        await tx.run_rows(_INSERT, told)
 
 
 async def states_of(tx: Tx, device_id: str) -> Sequence[Row]:

@@ -17,8 +17,8 @@ async def record(
     tx: Tx, states: Mapping[str, Sequence[StreamRow]], rates: Sequence[Mapping[str, Any]]
 ) -> None:
     """Keep what devices report: the present by device, rates for the record. Ingest calls this."""
-    for device_id, rows in sorted(states.items()):
-        await store.replace_states(tx, device_id, rows)
+    if states:
+        await store.replace_states(tx, states)
     if rates:
         await store.append_rates(tx, rates)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from moorage.core import rollups, timeline
 from moorage.core.caller import DeviceRef
 from moorage.core.streams.model import StreamRow
 from moorage.kit.clock import to_ms
-from moorage.storage import Millis, Prepared, Row, Tx, table
+from moorage.storage import Engine, Millis, Prepared, Row, Tx, table
 
 _states = table(
     "stream_states",
@@ -47,32 +48,56 @@ _snapshots = table(
 )
 
 _TOLD = ("status", "pipeline_id", "started_at", "camera_fps", "inference_fps", "sharpness", "error")
+_KEY = ("device_id", "stream_id")
+_COLUMNS = (*_KEY, *_TOLD, "last_event_at", "reported_at")
+
+_KNOWN = Prepared(
+    lambda engine: sa.select(
+        _states.c.device_id, _states.c.stream_id, _states.c.status, _states.c.last_event_at
+    ).join(listed := engine.listed("id"), listed.c.id == _states.c.device_id)
+)
+_DELETE = Prepared(
+    lambda _: sa.delete(_states).where(
+        *(_states.c[name] == sa.bindparam(f"_{name}") for name in _KEY)
+    ),
+    order=[f"_{name}" for name in _KEY],
+)
 
 
-async def replace_states(tx: Tx, device_id: str, rows: Sequence[StreamRow]) -> None:
-    """Make these the device's streams; one whose status changed has an event time of now."""
-    before = {row.stream_id: row for row in await states_of(tx, device_id)}
-    gone = set(before) - {row["stream_id"] for row in rows}
+def _put(engine: Engine) -> Any:
+    row = engine.insert(_states)
+    told = {name: row.excluded[name] for name in _COLUMNS if name not in _KEY}
+    return row.on_conflict_do_update(index_elements=_KEY, set_=told)
+
+
+_PUT = Prepared(_put, order=_COLUMNS)
+
+
+async def replace_states(tx: Tx, states: Mapping[str, Sequence[StreamRow]]) -> None:
+    """Make these the devices' streams; one whose status changed has an event time of now.
+
+    A row a stream. The devices are taken in the order of their ids, so that two writers cannot
+    deadlock.
+    """
+    listed = tx.engine.listed_value([(device_id,) for device_id in states])
+    gone = {
+        (device_id, stream_id): (status, event_at)
+        for device_id, stream_id, status, event_at in await tx.plain_rows_of(_KNOWN, listed)
+    }
+    now, put = to_ms(tx.now), []
+    for device_id, rows in sorted(states.items()):
+        for row in sorted(rows, key=itemgetter("stream_id")):
+            key = (device_id, row["stream_id"])
+            status, event_at = gone.pop(key, (None, None))
+            if event_at is None or status != row["status"]:
+                event_at = now
+            started = row["started_at"]
+            told = {**row, "started_at": None if started is None else to_ms(started)}
+            put.append((*key, *(told[name] for name in _TOLD), event_at, now))
     if gone:
-        await tx.run(
-            sa.delete(_states).where(
-                _states.c.device_id == device_id, _states.c.stream_id.in_(sorted(gone))
-            )
-        )
-    for row in rows:
-        known = before.get(row["stream_id"])
-        same = known is not None and known.status == row["status"]
-        values = {
-            **{name: row[name] for name in _TOLD},
-            "last_event_at": known.last_event_at if known is not None and same else tx.now,
-            "reported_at": tx.now,
-        }
-        key = {"device_id": device_id, "stream_id": row["stream_id"]}
-        await tx.run(
-            tx.engine.insert(_states)
-            .values(**key, **values)
-            .on_conflict_do_update(index_elements=list(key), set_=values)
-        )
+        await tx.run_rows(_DELETE, sorted(gone))
+    if put:
+        await tx.run_rows(_PUT, put)
 
 
 async def states_of(tx: Tx, device_id: str) -> Sequence[Row]:
