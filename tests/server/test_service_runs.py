@@ -3,27 +3,40 @@
 import resource
 import signal
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
 import pytest
 
+import moorage
 from support import systemd
 
 pytestmark = [
     pytest.mark.skipif(systemd.why_not() is not None, reason=str(systemd.why_not())),
 ]
-PROGRAM = Path(sys.executable).with_name("moorage")
+PROGRAM = Path("/opt/moorage/bin/moorage")
+# An installation for everybody, of what is tested here, wherever that is.
+_PARTS = {Path(moorage.__file__).parents[1]: "/opt/parts/src"}
+_PARTS[Path(sysconfig.get_path("purelib"))] = "/opt/parts/libraries"
+_PACKAGES = "/opt/moorage/lib/python{}.{}/site-packages".format(*sys.version_info)
+_INSTALL = f"""
+set -eu
+{Path(sys.executable).resolve()} -m venv --without-pip /opt/moorage
+printf '%s\\n' {" ".join(_PARTS.values())} > {_PACKAGES}/parts.pth
+printf '#!/opt/moorage/bin/python\\nfrom moorage.cli.main import main\\nmain()\\n' > {PROGRAM}
+chmod 755 {PROGRAM}
+"""
 HEALTH = "http://127.0.0.1:8400/healthz"
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    with systemd.booted(tmp_path_factory.mktemp("machine") / "files") as started:
-        # As on a machine where it is installed for everybody: this one may be in somebody's home.
-        for place in [PROGRAM, Path(sys.executable).resolve()]:
-            for parent in place.parents:
-                started.run("chmod", "a+rx", parent)
+    with systemd.booted(tmp_path_factory.mktemp("machine") / "files", _PARTS) as started:
+        for parent in Path(sys.executable).resolve().parents:  # it may be in somebody's home
+            started.run("chmod", "a+rx", parent)
+        made = started.run("sh", "-c", _INSTALL)
+        assert made.returncode == 0, made.stderr
         installed = started.run(PROGRAM, "service", "install")
         assert installed.returncode == 0, installed.stdout + installed.stderr + said_by(started)
         yield started

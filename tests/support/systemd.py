@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,17 +18,25 @@ _RUNS_WITHIN_S = 30
 _CGROUPS = Path("/sys/fs/cgroup")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
-# In namespaces of their own already; the folder is the one argument.
+# In namespaces of their own already. Arguments: the folder, then pairs of what is to be seen and
+# where: the machine's own /tmp is not, nor are homes by whom systemd locks in.
 _BOOT = """
 set -eu
+folder=$1
+shift
 mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
-mount -t proc proc "$1/root/proc"
-mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
-mount -t tmpfs tmpfs "$1/root/tmp"
-cd "$1/root"
+mount -t tmpfs -o mode=755 tmpfs "$folder"
+mkdir "$folder/upper" "$folder/work" "$folder/root"
+mount -t overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/root"
+cd "$folder/root"
+while [ $# -gt 0 ]; do
+    mkdir -p ".$2"
+    mount --bind "$1" ".$2"
+    shift 2
+done
+mount -t proc proc proc
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs tmpfs tmp
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount --rbind /sys sys
@@ -52,6 +60,10 @@ def why_not() -> str | None:
         return "a systemd of the tests' own needs root"
     if not SYSTEMD.exists():
         return "no systemd on this machine (Debian: apt-get install systemd)"
+    allowed = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
+    places = _places()
+    if allowed.returncode or not places or not all(os.access(at, os.W_OK) for at in places):
+        return "root here may make no namespaces or control groups, as in most containers"
     return None
 
 
@@ -80,18 +92,21 @@ class Systemd:
 
 
 @contextmanager
-def booted(folder: Path) -> Iterator[Systemd]:
-    """Start one; the folder becomes the mount point of its files, and is empty again afterwards."""
+def booted(folder: Path, seen: Mapping[Path, str]) -> Iterator[Systemd]:
+    """Start one; the folder becomes the mount point of its files, and is gone again afterwards.
+
+    ``seen``: folders of the machine, and where they are in there.
+    """
     folder.mkdir()
-    groups = [_group(folder.parent.name)] if _is_v2(_CGROUPS) else []
-    groups += [_group(folder.parent.name, at) for at in _own_hierarchies()]
+    groups = [_group(folder.parent.name, at) for at in _places()]
     spaces = ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--fork", "--kill-child"]
     joined = "; ".join(f"echo $$ > {group / 'cgroup.procs'}" for group in groups)
+    told = [str(part) for pair in seen.items() for part in pair]
     with (folder.parent / "systemd.log").open("wb") as log:
         outer = subprocess.Popen(
             [
-                *("sh", "-c", f'{joined}; exec unshare {" ".join(spaces)} sh -c "$0" sh "$1"'),
-                *(_BOOT, str(folder)),
+                *("sh", "-c", f'{joined}; exec unshare {" ".join(spaces)} sh -c "$0" sh "$@"'),
+                *(_BOOT, str(folder), *told),
             ],
             stdout=log,
             stderr=log,
@@ -123,16 +138,14 @@ def _ready(outer: subprocess.Popen[bytes], log: Path) -> Systemd:
     raise RuntimeError(f"systemd did not start, it is {state}:\n{said}")
 
 
-def _is_v2(at: Path) -> bool:
-    return (at / "cgroup.controllers").exists()
-
-
-def _own_hierarchies() -> list[Path]:
-    """Where systemd keeps its groups on a machine with control groups of the first version."""
+def _places() -> list[Path]:
+    """Where systemd keeps its groups: in one hierarchy, or as before beside others."""
+    if (_CGROUPS / "cgroup.controllers").exists():
+        return [_CGROUPS]
     return [at for at in (_CGROUPS / "systemd", _CGROUPS / "unified") if at.is_dir()]
 
 
-def _group(name: str, below: Path = _CGROUPS) -> Path:
+def _group(name: str, below: Path) -> Path:
     group = below / f"moorage-{name}-{os.getpid()}"
     group.mkdir()
     return group
