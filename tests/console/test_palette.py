@@ -84,6 +84,15 @@ async def test_ctrl_k_then_a_name_and_enter_open_the_device(stand, browser_page)
     await browser_page.wait_for_url(f"**/console/devices/{made['id']}", timeout=WITHIN_MS)
 
 
+async def test_what_is_typed_before_htmx_knows_the_field_counts(stand, browser_page):
+    await stand.make("Breakwater")
+    await browser_page.goto("/console/account")
+    await browser_page.evaluate("htmx.config.defaultSettleDelay = 600_000")
+    await typed_in(browser_page, "breakw")
+    found = browser_page.locator("#palette-options [role=option]").first
+    await expect(found).to_contain_text("Breakwater", timeout=WITHIN_MS)
+
+
 async def test_arrows_choose_and_what_is_chosen_is_told(browser_page):
     await browser_page.goto("/console/devices")
     box = await typed_in(browser_page, "colours")

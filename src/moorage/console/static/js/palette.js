@@ -64,13 +64,26 @@ async function open() {
   dialog().showModal();
   input().focus();
   choose(options()[0]);
-  // Of what was typed before, the field could not tell; whether it can by now depends on htmx.
-  const typed = early + input().value;
-  if (typed) {
-    input().value = typed;
-    await window.htmx.ajax("GET", "/console/palette", { source: input(), target: "#palette-options", swap: "outerHTML", values: { q: typed } });
+  input().value = early + input().value;
+  if (input().value) await ask();
+}
+
+// Not left to htmx: it listens to a new field a moment after somebody can type into it.
+async function ask() {
+  const values = { q: input().value };
+  try {
+    await window.htmx.ajax("GET", "/console/palette", { source: input(), target: "#palette-options", swap: "outerHTML", values });
+  } catch {
+    // A later key's request took its place.
   }
 }
+
+let asking = 0;
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "palette-input") return;
+  clearTimeout(asking);
+  asking = setTimeout(() => dialog()?.open && ask(), 120);
+});
 
 document.addEventListener("keydown", (event) => {
   if (!opening || event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) return;
