@@ -1,5 +1,6 @@
 """The service under a real systemd: it starts, is locked in, comes back, and stops."""
 
+import json
 import resource
 import signal
 import sys
@@ -12,9 +13,8 @@ import pytest
 import moorage
 from support import systemd
 
-pytestmark = [
-    pytest.mark.skipif(systemd.why_not() is not None, reason=str(systemd.why_not())),
-]
+_WHY_NOT = systemd.why_not()
+pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 PROGRAM = Path("/opt/moorage/bin/moorage")
 # An installation for everybody, of what is tested here, wherever that is.
 _PARTS = {Path(moorage.__file__).parents[1]: "/opt/parts/src"}
@@ -84,8 +84,7 @@ def test_a_workspace_made_beside_it_is_served(machine):
         *(PROGRAM, "bootstrap", "--data", "/var/lib/moorage", "--workspace", "acme", "--json"),
     )
     assert made.returncode == 0, made.stderr
-    key = made.stdout.split('"api_key"')[1].split('"')[1]
-    authorization = f"Authorization: Bearer {key}"
+    authorization = f"Authorization: Bearer {json.loads(made.stdout)['api_key']}"
     url = "http://127.0.0.1:8400/v1/devices"
     device = machine.run(
         *("curl", "-sf", "-m", "5", "-H", authorization, "-H", "Content-Type: application/json"),
