@@ -22,6 +22,7 @@ _PARTS[Path(sysconfig.get_path("purelib"))] = "/opt/parts/libraries"
 _PACKAGES = "/opt/moorage/lib/python{}.{}/site-packages".format(*sys.version_info)
 _INSTALL = f"""
 set -eu
+umask 022
 {Path(sys.executable).resolve()} -m venv --without-pip /opt/moorage
 printf '%s\\n' {" ".join(_PARTS.values())} > {_PACKAGES}/parts.pth
 printf '#!/opt/moorage/bin/python\\nfrom moorage.cli.main import main\\nmain()\\n' > {PROGRAM}

@@ -19,9 +19,11 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 # In namespaces of their own already. Arguments: the folder, then pairs of what is to be seen and
-# where: the machine's own /tmp is not, nor are homes by whom systemd locks in.
-_BOOT = """
+# where: the machine's own /tmp is not, nor are homes by whom systemd locks in. Everybody may read
+# it there, also when who runs the tests keeps what they make to themselves (umask 077).
+_BOOT = r"""
 set -eu
+umask 022
 folder=$1
 shift
 mount --make-rprivate /
@@ -30,8 +32,11 @@ mkdir "$folder/upper" "$folder/work" "$folder/root"
 mount -t overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/root"
 cd "$folder/root"
 while [ $# -gt 0 ]; do
-    mkdir -p ".$2"
-    mount --bind "$1" ".$2"
+    part="$folder/parts/$#"
+    mkdir -p ".$2" "$part/upper" "$part/work"
+    layers="lowerdir=$1,upperdir=$part/upper,workdir=$part/work"
+    mount -t overlay -o "$layers,metacopy=on" overlay ".$2"
+    find ".$2" \( -type d ! -perm -005 -o -type f ! -perm -004 \) -exec chmod o+rX {} +
     shift 2
 done
 mount -t proc proc proc
