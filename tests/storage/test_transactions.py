@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from moorage.core import devices
 from moorage.kit.clock import to_ms
-from moorage.storage import Prepared, UniqueViolation, metadata
+from moorage.storage import Prepared, StorageError, UniqueViolation, metadata
 from support.engines import on_postgresql, on_sqlite
 
 turns = metadata.tables["job_turns"]
@@ -290,17 +290,31 @@ async def test_fifty_writers_at_once_lose_no_change(db):
 
 
 @on_postgresql
-async def test_after_the_database_dropped_every_connection_transactions_work_again(db, postgres):
+async def test_connections_that_broke_while_they_lay_there_fail_no_transaction(db, postgres):
     await asyncio.gather(*(jobs_in(db) for _ in range(5)))
     postgres.run_sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'moorage'"
     )
-    with contextlib.suppress(Exception):
-        await jobs_in(db)
+    assert await asyncio.gather(*(jobs_in(db) for _ in range(5))) == [[]] * 5
     for at in range(10):
         async with db.write() as tx:
             await add(tx, f"job {at}")
     assert len(await jobs_in(db)) == 10
+
+
+@on_postgresql
+async def test_a_commit_that_undoes_everything_is_not_taken_for_one(db):
+    """After a failed statement PostgreSQL answers COMMIT with ROLLBACK, and no error."""
+
+    async def go_on_after_a_failure() -> None:
+        async with db.write() as tx:
+            await add(tx, "a")
+            with contextlib.suppress(UniqueViolation):
+                await add(tx, "a")
+
+    with pytest.raises(StorageError, match="rolled the transaction back"):
+        await go_on_after_a_failure()
+    assert await jobs_in(db) == []
 
 
 _SAMPLES = metadata.tables["telemetry_samples"]

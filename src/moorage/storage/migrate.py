@@ -138,7 +138,8 @@ async def _with_connection(
 ) -> Any:
     if isinstance(db, PostgresDatabase):
         try:
-            async with db.async_engine.begin() as connection:
+            by_sqlalchemy = db.async_engine.execution_options(isolation_level="READ COMMITTED")
+            async with by_sqlalchemy.begin() as connection:
                 # Two servers starting at once: the second waits, then finds the work done.
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 return await connection.run_sync(function)

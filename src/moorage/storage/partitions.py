@@ -188,8 +188,7 @@ async def drop_before(db: Database, table: str, before: datetime) -> list[str]:
 async def _alone(db: PostgresDatabase) -> AsyncIterator[AsyncConnection | None]:
     """Give a connection without transactions, or None while another server has the turn."""
     with translated(db.engine):
-        async with db.async_engine.connect() as plain:
-            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+        async with db.async_engine.connect() as connection:
             lock = sa.select(sa.func.pg_try_advisory_lock(_DROPPING))
             if not await connection.scalar(lock):
                 yield None

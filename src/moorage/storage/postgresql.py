@@ -4,7 +4,7 @@ Why that driver, and figures, are in docs/decisions/0001-storage.md.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -25,13 +25,18 @@ from moorage.storage.prepared import Prepared, Values, together
 from moorage.storage.transaction import LOCK_WAIT_S, Home, TxBase
 from moorage.storage.vault import Vault
 
+# What writes finds its rows by their keys, however few there are. A plan that is made while a table
+# is next to empty reads all of it, and is kept until statistics come, a minute later: by then that
+# may be a hundred thousand rows for every batch of reports.
+_BEGIN_TO_WRITE = "BEGIN; SET LOCAL enable_seqscan = off"
+
 
 class _PostgresTx(TxBase):
-    def __init__(self, home: Home, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, home: Home, connection: AsyncConnection, driver: Any, now: datetime) -> None:
         super().__init__(home, now)
         self._connection = connection
-        # The driver's own, once SQLAlchemy has begun the transaction on it with a statement.
-        self._driver: Any = None
+        # For what was compiled before: SQLAlchemy's layers cost as much as the statement.
+        self._driver = driver
 
     async def finish(self) -> None:
         await super().finish()
@@ -58,7 +63,8 @@ class _PostgresTx(TxBase):
 
     async def run_many(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
         on = statement.on(self.engine)
-        await self._run_each(on.sql, [on.values(row) for row in rows])
+        with translated(self.engine):
+            await self._driver.executemany(on.sql, [on.values(row) for row in rows])
 
     async def plain_rows_of(self, statement: Prepared, params: Mapping[str, Any]) -> Sequence[Any]:
         on = statement.on(self.engine)
@@ -72,7 +78,8 @@ class _PostgresTx(TxBase):
         elif on.of_columns is not None:
             await self._touched(on.of_columns, tuple(zip(*arranged, strict=True)))
         else:
-            await self._run_each(on.sql, arranged)
+            with translated(self.engine):
+                await self._driver.executemany(on.sql, arranged)
 
     async def insert_together(self, rows: Sequence[tuple[Prepared, Mapping[str, Any]]]) -> None:
         compiled = [statement.on(self.engine) for statement, _ in rows]
@@ -82,34 +89,14 @@ class _PostgresTx(TxBase):
 
     async def _fetched(self, sql: str, values: Values) -> Sequence[Any]:
         with translated(self.engine):
-            if self._driver is not None:
-                rows: Sequence[Any] = await self._driver.fetch(sql, *values)
-                return rows
-            return (await self._first(sql, values)).all()
+            rows: Sequence[Any] = await self._driver.fetch(sql, *values)
+            return rows
 
     async def _touched(self, sql: str, values: Values) -> int:
         with translated(self.engine):
-            if self._driver is None:
-                return (await self._first(sql, values)).rowcount
             told = await self._driver.execute(sql, *values)
             # Its words end in the number of rows: "UPDATE 1", "INSERT 0 1".
             return int(told.rpartition(" ")[2])
-
-    async def _run_each(self, sql: str, rows: Sequence[Values]) -> None:
-        with translated(self.engine):
-            if self._driver is None:
-                await self._first(sql, list(rows))
-            else:
-                await self._driver.executemany(sql, rows)
-
-    async def _first(self, sql: str, values: Values | list[Values]) -> sa.CursorResult[Any]:
-        """Run a statement by SQLAlchemy, which begins its transaction with it; then by the driver.
-
-        The layers between cost as much as the statement, also where it was compiled before.
-        """
-        found = await self._connection.exec_driver_sql(sql, values)
-        self._driver = (await self._connection.get_raw_connection()).driver_connection
-        return found
 
     async def on_connection(self, function: Callable[[sa.Connection], T]) -> T:
         with translated(self.engine):
@@ -137,12 +124,15 @@ class PostgresDatabase:
         self.announcements = Announcements(alone=False)
         self.url = sa.make_url(url).render_as_string(hide_password=True)
         self._clock = clock or SystemClock()
+        self._connections = connections
         self.async_engine = create_async_engine(
             sa.make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=LOCK_WAIT_S,
             pool_pre_ping=False,
+            # Transactions are begun and ended by ``_transaction``.
+            isolation_level="AUTOCOMMIT",
             hide_parameters=True,
             connect_args={
                 "timeout": LOCK_WAIT_S,
@@ -154,7 +144,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
         """BEGIN … COMMIT at READ COMMITTED; rows that are decided upon are locked."""
-        async with self._transaction() as tx:
+        async with self._transaction(_BEGIN_TO_WRITE) as tx:
             yield tx
             await tx.finish()
         for callback in tx.callbacks:
@@ -163,28 +153,65 @@ class PostgresDatabase:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
         """BEGIN … COMMIT; nothing is locked."""
-        async with self._transaction() as tx:
+        async with self._transaction("BEGIN") as tx:
             yield tx
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Tx]:
-        """BEGIN … ROLLBACK at REPEATABLE READ, read only."""
-        with translated(self.engine):
-            async with self.async_engine.connect() as connection:
-                one_moment = await connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
-                yield _PostgresTx(self, one_moment, self._clock.now())
+        """BEGIN … COMMIT at REPEATABLE READ, read only."""
+        async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as tx:
+            yield tx
 
     async def close(self) -> None:
         """Close the pool."""
         await self.async_engine.dispose()
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[_PostgresTx]:
+    async def _transaction(self, begin: str) -> AsyncIterator[_PostgresTx]:
+        """Begin and end one by the driver: by SQLAlchemy that costs as much as ten statements."""
         with translated(self.engine):
-            async with self.async_engine.begin() as connection:
-                yield _PostgresTx(self, connection, self._clock.now())
+            async with AsyncExitStack() as lent:
+                connection, driver = await self._begun(lent, begin)
+                try:
+                    yield _PostgresTx(self, connection, driver, self._clock.now())
+                except BaseException:
+                    await _roll_back(connection, driver)
+                    raise
+                try:
+                    ended = await driver.execute("COMMIT")
+                except BaseException:
+                    await connection.invalidate()  # nobody is to get it as it is
+                    raise
+                if ended != "COMMIT":  # what PostgreSQL says when a statement before had failed
+                    raise StorageUnavailable("PostgreSQL rolled the transaction back")
+
+    async def _begun(self, lent: AsyncExitStack, begin: str) -> tuple[AsyncConnection, Any]:
+        """Begin on a connection of the pool; those that broke while they lay there are let go."""
+        for _ in range(self._connections):
+            connection = await lent.enter_async_context(self.async_engine.connect())
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            try:
+                await driver.execute(begin)
+            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
+                await connection.invalidate()
+                await lent.aclose()
+            except BaseException:
+                await connection.invalidate()
+                raise
+            else:
+                return connection, driver
+        raise StorageUnavailable("PostgreSQL is not answering")
+
+
+async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
+    """Undo what a transaction did; where that cannot be told to PostgreSQL, hang up."""
+    try:
+        await driver.execute("ROLLBACK")
+    except Exception:  # noqa: BLE001 - what made it end is what is told
+        await connection.invalidate()
+    except BaseException:
+        await connection.invalidate()
+        raise
 
 
 @dataclass
