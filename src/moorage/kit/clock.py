@@ -44,7 +44,16 @@ def from_ms(ms: int) -> datetime:
     return EPOCH + ms * _MILLISECOND
 
 
+# Those who share a commit are answered in the same few milliseconds, each with the present.
+_last: tuple[datetime, str] = (EPOCH, "1970-01-01T00:00:00.000Z")
+
+
 def rfc3339(at: datetime) -> str:
     """``2026-04-28T12:00:00.000Z``: UTC with milliseconds, the form of RFC 3339 we write."""
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
+    global _last  # noqa: PLW0603 - a memo of one; whoever reads it gets a whole pair
+    last, text = _last
+    if at != last:
+        utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+        text = utc.isoformat(timespec="milliseconds")[:-6] + "Z"
+        _last = (at, text)
+    return text
