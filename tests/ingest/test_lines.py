@@ -59,6 +59,18 @@ def test_no_workspace_is_first_every_time():
     assert {lines.take(1, 100)[0].weight.tenant for _ in range(3)} == {"a", "b", "c"}
 
 
+def test_who_has_something_under_way_waits_and_keeps_its_place():
+    lines = lines_of(
+        *(item("a", number, sender="busy" if number < 2 else "free") for number in range(4)),
+        item("b", 4, sender="busy too"),
+    )
+    assert [one.number for one in lines.take(9, 99, but={"busy", "busy too"})] == [2, 3]
+    assert (len(lines), lines.of_sender("busy"), lines.tenants) == (3, 2, 2)
+    assert lines.of_tenant("a")[0].number == 0
+    assert lines.take(9, 99, but={"busy", "busy too"}) == []
+    assert {one.number for one in lines.take(9, 99)} == {0, 1, 4}
+
+
 @given(
     st.lists(
         st.tuples(
@@ -68,9 +80,10 @@ def test_no_workspace_is_first_every_time():
     ),
     st.integers(1, 12),
     st.integers(1, 60),
+    st.lists(st.sets(st.sampled_from(["ax", "ay", "bx", "cz"]))),
 )
 def test_each_is_taken_once_in_the_order_of_its_workspace_and_the_sums_are_right(
-    given_items, most, rows
+    given_items, most, rows, not_now
 ):
     items = [
         item(tenant, number, rows=weight, size=size, sender=tenant + sender)
@@ -78,7 +91,7 @@ def test_each_is_taken_once_in_the_order_of_its_workspace_and_the_sums_are_right
     ]
     lines = lines_of(*items)
     left = list(items)
-    for _ in range(len(items)):
+    for but in [*not_now, *[set()] * len(items)]:
         assert len(lines) == len(left)
         assert lines.size_bytes == sum(one.weight.size_bytes for one in left)
         for sender in {one.weight.sender for one in items}:
@@ -86,11 +99,12 @@ def test_each_is_taken_once_in_the_order_of_its_workspace_and_the_sums_are_right
             assert lines.of_sender(sender) == len(waiting)
         if not left:
             break
-        batch = lines.take(most, rows)
-        assert 1 <= len(batch) <= most
-        assert len(batch) == 1 or sum(one.weight.rows for one in batch) <= rows
+        may_go = [one for one in left if one.weight.sender not in but]
+        batch = lines.take(most, rows, but=but)
+        assert bool(may_go) <= len(batch) <= most
+        assert len(batch) <= 1 or sum(one.weight.rows for one in batch) <= rows
         for tenant in "abcd":
-            of_it = [one for one in left if one.weight.tenant == tenant]
+            of_it = [one for one in may_go if one.weight.tenant == tenant]
             taken = [one for one in batch if one.weight.tenant == tenant]
             assert taken == of_it[: len(taken)]
         left = [one for one in left if one not in batch]

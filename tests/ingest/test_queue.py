@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from moorage.core import keys, provisioning
 from moorage.core.errors import Kind
 from moorage.ingest import Ingest, IngestLimits, Received, Retention, queue
+from moorage.ingest.lines import Weight
 from support.engines import on_postgresql, on_sqlite
 from support.senders import column, enrolled, line, outcome
 
@@ -242,3 +244,52 @@ async def test_a_key_revoked_or_a_device_retired_meanwhile_is_found_inside_the_t
     assert answers[2].kind == Kind.GONE
     assert await column(db, "SELECT device_id FROM log_lines") == [standing.id]
     assert await column(db, "SELECT device_id FROM report_epochs") == [standing.id]
+
+
+async def test_what_one_device_sent_is_written_in_its_order_and_never_two_at_once(db):
+    """However many transactions are under way, on whichever engine."""
+    written: list[tuple[str, int]] = []
+    under_way: list[str] = []
+    most_under_way = 0
+
+    async def write(_tx, batch):
+        nonlocal most_under_way
+        senders = {sender for sender, _ in batch}
+        assert senders.isdisjoint(under_way)
+        under_way.extend(senders)
+        most_under_way = max(most_under_way, len(under_way))
+        await asyncio.sleep(0.002)
+        for sender in senders:
+            under_way.remove(sender)
+        written.extend(batch)
+        return [None] * len(batch)
+
+    batches: queue.Batches[tuple[str, int], None] = queue.Batches(
+        db,
+        write,
+        weigh=lambda item: Weight(1, 100, "acme", item[0]),
+        limits=IngestLimits(batch_reports=5),
+    )
+    batches.start()
+    sent = [(f"device {number % 7}", number) for number in range(70)]
+    await asyncio.gather(*(batches.submit(item) for item in sent))
+    await batches.stop()
+    assert sorted(written, key=lambda item: item[1]) == sent
+    for sender in {sender for sender, _ in sent}:
+        of_it = [number for name, number in written if name == sender]
+        assert of_it == sorted(of_it)
+    assert most_under_way == (5 if db.engine.in_process else 7)
+
+
+@on_postgresql
+async def test_on_a_database_that_is_still_empty_no_batch_reads_a_table_whole(db, ingest, devices):
+    """The driver keeps the plans it makes now, when the tables may be large already."""
+    for sequence in range(1, 10):
+        reports = [device.simple(datetime.now(UTC), sequence) for device in devices]
+        await asyncio.gather(*(ingest.submit(report) for report in reports))
+    async with db.read() as tx:
+        await tx.rows(sa.text("SELECT pg_stat_force_next_flush()"))
+    tables = ("report_ledger", "report_epochs", "device_presence", "config_states", "commands")
+    read = "SELECT relname FROM pg_stat_user_tables WHERE seq_scan > 0 AND relname = ANY(:names)"
+    async with db.read() as tx:
+        assert await tx.rows(sa.text(read), {"names": list(tables)}) == []

@@ -3,8 +3,9 @@
 Senders that send again when they are answered move in step with the commits. Were all in one batch,
 nothing would come in while that is put on disk, and nothing be on its way to the disk while they
 send again. In two halves the one is read and parsed while the other is committed. That costs a
-second commit, so it pays only where a commit is short beside the work on its batch; and where a
-database of its own process works on the statements, too, the loop is free meanwhile as it is.
+second commit, so where the database works in this process it pays only while a commit is short
+beside the work on its batch. Where it works in a process of its own both halves can be under way,
+and their commits go to the disk together.
 """
 
 # Below it a batch shares its commit with too few.
@@ -26,18 +27,22 @@ class Halves:
         self._in_process = in_process
         self._writing_s = 0.0
         self._committing_s = 0.0
+        self._crowd = 0.0
         self.share = most
 
     def note(self, written: int, waiting: int, *, writing_s: float, committing_s: float) -> None:
-        """Take note of a batch, and of how many waited when it was durable; ``share`` follows.
+        """Take note of a batch, and of how many others there were by then; ``share`` follows.
 
+        ``waiting``: of these, those under way beside it too.
         ``writing_s``: for its statements; ``committing_s``: until the commit was known of.
         """
         self._writing_s = _steady(self._writing_s, writing_s)
         self._committing_s = _steady(self._committing_s, committing_s)
-        half = (written + waiting + 1) // 2
+        # Who was answered a moment ago is on the way back, and counts still.
+        self._crowd = max(written + waiting, _STEADY * self._crowd)
+        half = (round(self._crowd) + 1) // 2
         short = self._committing_s < _SHORT * self._writing_s
-        pays = self._in_process and short and half >= _LEAST
+        pays = (short or not self._in_process) and half >= _LEAST
         self.share = min(half, self._most) if pays else self._most
 
 

@@ -6,6 +6,7 @@ workspace that sends more than it gets through waits behind itself.
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -80,8 +81,34 @@ class Lines(Generic[W]):
         if weight.sender:
             self._senders[weight.sender] = self._senders.get(weight.sender, 0) + 1
 
-    def take(self, most: int, most_rows: int) -> list[W]:
-        """Take a batch: at least one item, then while there are items, ``most`` and rows allow."""
+    def take(self, most: int, most_rows: int, *, but: AbstractSet[str] = frozenset()) -> list[W]:
+        """Take a batch: at least one item, then while there are items, ``most`` and rows allow.
+
+        ``but``: senders whose items stay where they are.
+        """
+        whole = self._set_aside(but)
+        batch = self._taken(most, most_rows)
+        self._note_taken(batch)
+        taken = set(batch) if whole else ()
+        for tenant, line in whole.items():
+            self._lines[tenant] = deque(one for one in line if one not in taken)
+        return batch
+
+    def _set_aside(self, senders: AbstractSet[str]) -> dict[str, deque[W]]:
+        """Leave what is not of these senders in the lines; return those that are changed, whole."""
+        if senders.isdisjoint(self._senders):
+            return {}
+        whole = {}
+        for tenant, line in list(self._lines.items()):
+            left = deque(one for one in line if one.weight.sender not in senders)
+            if len(left) < len(line):
+                whole[tenant] = line
+                self._lines[tenant] = left
+                if not left:
+                    del self._lines[tenant]
+        return whole
+
+    def _taken(self, most: int, most_rows: int) -> list[W]:
         batch: list[W] = []
         rows = 0
         shares = self._shares()
@@ -96,7 +123,6 @@ class Lines(Generic[W]):
                 shares[tenant] -= 1
                 if not shares[tenant]:
                     del shares[tenant]
-        self._note_taken(batch)
         return batch
 
     def _shares(self) -> dict[str, int]:

@@ -1,9 +1,10 @@
-"""What devices sent, waiting for its transaction: bounded, one flush in flight.
+"""What devices sent, waiting for its transaction: bounded, and few transactions at a time.
 
-An item waits only while another flush runs, so a lone one is written at once and a crowd shares one
+An item waits only while others are written, so a lone one is written at once and a crowd shares one
 commit. The price of the shared commit is that a slow one delays all that wait for it;
 the bounds keep that short and turn the rest away in time. Each workspace waits in a line of its
 own, with so many places for each device: who sends too much is turned away, and not the others.
+What one device sent is written in the order it came in: none of it begins before the last ended.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from msgspec import Struct
 from moorage.core.errors import DomainError, Kind, of_exception
 from moorage.ingest.halves import Halves
 from moorage.ingest.lines import Lines, Weight
+from moorage.ingest.pace import Pace
 from moorage.storage import (
     Database,
     MissingParent,
@@ -40,8 +42,6 @@ _PAUSE_S = 0.001
 _FEW = 64
 # The last of the queue is for workspaces with less than their share of it.
 _FOR_ANYBODY = 0.8
-# How much of the pace that was is kept when a batch tells the pace that is.
-_STEADY = 0.8
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,14 @@ class Batches(Generic[T, R]):
         self._queue: Lines[_Waiting[T, R]] = Lines()
         self._few = min(_FEW, limits.batch_reports)
         self._halves = Halves(limits.batch_reports, in_process=db.engine.in_process)
-        # Items a second, while there is always one that waits; 0 until something was written.
-        self._pace = 0.0
+        self._pace = Pace()
+        # A database of its own process is at work on one batch while the loop is on the next.
+        self._writers = 1 if db.engine.in_process else 2
+        self._taking = asyncio.Lock()
+        self._crowd = 0
         self._under_way = 0
+        self._senders_under_way: set[str] = set()
+        self._landed = asyncio.Event()
         self._something = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
@@ -177,36 +182,57 @@ class Batches(Generic[T, R]):
         if waited > limits.soon_s:
             return True
         ahead = self._under_way + min(queue.length, len(line) * queue.tenants)
-        if self._pace and ahead / self._pace > limits.soon_s:
+        if self._pace.seconds(ahead) > limits.soon_s:
             return True
         crowded = queue.length >= limits.queued_reports * _FOR_ANYBODY
         return crowded and len(line) * (queue.tenants + 1) > limits.queued_reports
 
     async def _run(self) -> None:
-        crowd = 0
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        self._pace.begin()
+        async with asyncio.TaskGroup() as writers:
+            for _ in range(self._writers):
+                writers.create_task(self._write_on())
+
+    async def _write_on(self) -> None:
+        """Write one batch after the other; the next begins before the last is answered."""
         while not (self._closing and not self._queue):
             if not self._queue:
                 self._something.clear()
                 await self._something.wait()
                 # Let every request that is ready right now join the batch.
                 await asyncio.sleep(0)
-                began = loop.time()
+                if not self._under_way:
+                    self._pace.begin()
                 continue
-            share = self._halves.share
-            if crowd >= _CROWD:
-                await self._gather(min(crowd, share))
-            batch = self._queue.take(share, self._limits.batch_rows)
-            crowd = len(batch)
-            self._under_way = crowd
+            async with self._taking:
+                if self._crowd >= _CROWD:
+                    await self._gather(min(self._crowd, self._halves.share))
+                batch = self._take()
+            if batch:
+                await self._fly(batch)
+            elif self._queue:
+                self._landed.clear()
+                await self._landed.wait()
+
+    def _take(self) -> list[_Waiting[T, R]]:
+        """Take a batch; none while all that wait are of senders that have something under way."""
+        senders = self._senders_under_way
+        batch = self._queue.take(self._halves.share, self._limits.batch_rows, but=senders)
+        senders.update([one.weight.sender for one in batch if one.weight.sender])
+        self._under_way += len(batch)
+        self._crowd = len(batch)
+        return batch
+
+    async def _fly(self, batch: Sequence[_Waiting[T, R]]) -> None:
+        try:
             await self._flush(batch)
-            self._under_way = 0
-            ended = loop.time()
+        finally:
+            self._under_way -= len(batch)
+            self._senders_under_way.difference_update([one.weight.sender for one in batch])
+            self._landed.set()
             # A few tell how long a commit takes, and nothing of how many it could have held.
-            if crowd >= min(_CROWD, self._limits.batch_reports):
-                self._note_pace(crowd, ended - began)
-            began = ended  # what comes in meanwhile takes of the same time
+            told = len(batch) >= min(_CROWD, self._limits.batch_reports)
+            self._pace.note(len(batch) if told else None)
 
     async def _gather(self, wanted: int) -> None:
         """Wait until so many are there, while they keep coming, within the limit."""
@@ -216,10 +242,6 @@ class Batches(Generic[T, R]):
         while before < self._queue.length < wanted and loop.time() < deadline:
             before = self._queue.length
             await asyncio.sleep(_PAUSE_S)
-
-    def _note_pace(self, written: int, seconds: float) -> None:
-        pace = written / max(seconds, 0.0001)
-        self._pace = pace if not self._pace else _STEADY * self._pace + (1 - _STEADY) * pace
 
     async def _flush(self, batch: Sequence[_Waiting[T, R]]) -> None:
         """Write a batch; one that fails is halved until the bad item stands alone."""
@@ -243,7 +265,7 @@ class Batches(Generic[T, R]):
             self.committed += len(batch)
             self._halves.note(
                 len(batch),
-                self._queue.length,
+                self._queue.length + self._under_way - len(batch),
                 writing_s=written - began,
                 committing_s=time() - written,
             )
