@@ -23,7 +23,7 @@ demo: setup ## server on 127.0.0.1:8400 with this machine as its first device; C
 	@$(BIN)/moorage demo $(if $(CHECK),--check)
 
 test: setup ## every test this machine can run, then what was skipped; STRICT=1 lets no part be missing
-	@STRICT=$(STRICT) $(BIN)/python -m pytest -q -n 3 --dist loadfile $(TESTS)
+	@STRICT=$(STRICT) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: setup ## formatting, lint, types, import order, language level of the agent
 	@$(BIN)/ruff format --check .

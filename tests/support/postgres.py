@@ -94,13 +94,14 @@ class PostgresServer:
         )
 
     def _ask(self, database: str, program: str, *options: str, told: str = "") -> str:
+        # As whoever we are: for another user Python would copy this whole process first.
         done = subprocess.run(
             [self._binaries / program, *options, "-d", self.url(database)],
             input=told.encode(),
             capture_output=True,
             check=False,
             cwd=self._folder,
-            **self._as,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
         )
         if done.returncode:
             raise RuntimeError(done.stderr.decode())
