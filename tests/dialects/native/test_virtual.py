@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from dialects.native_kit import on_sqlite, problem_of
+from moorage.core import keys, workspaces
+from moorage.core.caller import Caller
 from moorage.core.virtual import PROFILES
 from moorage.sdk import ledger
 from moorage.sdk.decode import decode
@@ -278,11 +280,13 @@ async def reports_of(client, headers, device_id: str) -> ledger.Ledger:
     )
 
 
-async def test_it_goes_on_with_its_chain_when_the_server_starts_anew(
-    running, database_url, tmp_path
-):
+async def test_it_goes_on_with_its_chain_when_the_server_starts_anew(db, database_url, tmp_path):
     """Restarted here: another server takes over once the first has let go of them."""
-    headers = running.auth()
+    async with db.write() as tx:
+        workspace = await workspaces.ensure(tx, "acme")
+        caller = Caller(workspace.id, live=True, actor="system:test")
+        owner = await keys.issue(tx, caller, name="test", live=True)
+    headers = {"Authorization": f"Bearer {owner.text}"}
     servers = Servers(database_url, tmp_path)
     async with AsyncExitStack() as first:
         client = await servers.start(first)
