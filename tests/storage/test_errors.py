@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -267,3 +268,17 @@ async def test_what_postgresql_complains_of_goes_by_its_code(db):
 def test_an_address_of_no_database_of_ours_is_refused(url):
     with pytest.raises(ValueError, match=r"address"):
         open_database(url)
+
+
+@on_postgresql
+async def test_a_connection_that_breaks_within_a_statement_is_nobodys_fault_but_the_databases(db):
+    """As the driver tells it when PostgreSQL is killed at the wrong moment."""
+
+    async def cut_off() -> None:
+        async with db.write():
+            raise asyncpg.InternalClientError("another operation (2) is in progress")
+
+    with pytest.raises(StorageUnavailable):
+        await cut_off()
+    async with db.read() as tx:
+        assert await tx.rows(sa.select(metadata.tables["workspaces"])) == []

@@ -29,6 +29,8 @@ from moorage.storage.vault import Vault
 # is next to empty reads all of it, and is kept until statistics come, a minute later: by then that
 # may be a hundred thousand rows for every batch of reports.
 _BEGIN_TO_WRITE = "BEGIN; SET LOCAL enable_seqscan = off"
+# What the driver says of itself when a connection breaks in the middle of its work.
+_Cut = asyncpg.InternalClientError
 
 
 class _PostgresTx(TxBase):
@@ -192,7 +194,7 @@ class PostgresDatabase:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             try:
                 await driver.execute(begin)
-            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
+            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, _Cut):
                 await connection.invalidate()
                 await lent.aclose()
             except BaseException:
@@ -226,7 +228,7 @@ class translated:  # noqa: N801 - reads as a word in `with`
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, StorageError):
             return
-        if isinstance(error, InterfaceError | PoolTimeout | OSError | TimeoutError):
+        if isinstance(error, InterfaceError | PoolTimeout | OSError | TimeoutError | _Cut):
             raise StorageUnavailable("PostgreSQL is not answering") from None
         if isinstance(error, DBAPIError):
             raise self.engine.translate(error) from None
