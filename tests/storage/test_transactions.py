@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from moorage.core import devices
+from moorage.core import devices, logs
 from moorage.kit.clock import to_ms
 from moorage.storage import Prepared, StorageError, UniqueViolation, metadata
 from support.engines import on_postgresql, on_sqlite
@@ -364,6 +364,41 @@ async def test_rows_in_an_order_of_their_own_arrive_as_they_are_and_none_twice(
         (row.id, row.device_at and to_ms(row.device_at), row.cpu_percent, row.temperature_c)
         for row in found
     ] == [tuple(row[name] for name in names) for row in rows]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_what_stands_in_rows_comes_back_as_it_was(db, owner, count):
+    async with db.write() as tx:
+        device = await devices.create(tx, owner, name="meter")
+    now = to_ms(datetime.now(UTC))
+    texts = [
+        '"quoted" \\ and \\"both\\", [], {}, $1, %s, :name, \'; --',
+        "null",
+        "",
+        "1e5",
+        "\x01\x1f\x7f \t\r\n \u2028 \ufeff \ufffd é 测 😀",
+    ]
+    numbers = [5e-324, 1.7976931348623157e308, -1e-300, 0.1 + 0.2, 1 / 3]
+    least, most = -(2**63), 2**63 - 1
+    names = [column.name for column in reversed(list(_SAMPLES.columns))]
+    for text, number in zip(texts, numbers, strict=True):
+        ids = [most - at for at in range(count)]
+        lines = [logs.LogRow(device.id, now, one, least, now, text, "info", text) for one in ids]
+        samples = []
+        for one in ids:
+            told = {"device_id": device.id, "at": now, "id": one, "device_at": None}
+            samples.append(tuple({"received_at": now, **told}.get(name, number) for name in names))
+        async with db.write() as tx:
+            await logs.append(tx, lines)
+            await tx.run_rows(_ROWS, samples)
+        async with db.read() as tx:
+            found = await tx.rows(sa.text("SELECT device_at, service, message FROM log_lines"))
+            assert [tuple(row) for row in found] == [(least, text, text)] * count
+            found = await tx.rows(sa.select(_SAMPLES.c.temperature_c, _SAMPLES.c.device_at))
+            assert [tuple(row) for row in found] == [(number, None)] * count
+        async with db.write() as tx:
+            await tx.run(sa.text("DELETE FROM log_lines"))
+            await tx.run(sa.delete(_SAMPLES))
 
 
 async def test_updates_for_rows_touch_those_they_name(db):

@@ -4,7 +4,7 @@ Why that driver, and figures, are in docs/decisions/0001-storage.md.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -13,14 +13,14 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from moorage.kit.clock import Clock, SystemClock
 from moorage.storage.announcements import Announcements, write_down
 from moorage.storage.database import Params, Row, T, Tx
 from moorage.storage.dialect import Engine, PostgreSQL
 from moorage.storage.errors import StorageError, StorageUnavailable
+from moorage.storage.lending import Lending, Lent
 from moorage.storage.prepared import Prepared, Values, together
 from moorage.storage.transaction import LOCK_WAIT_S, Home, TxBase
 from moorage.storage.vault import Vault
@@ -34,11 +34,11 @@ _Cut = asyncpg.InternalClientError
 
 
 class _PostgresTx(TxBase):
-    def __init__(self, home: Home, connection: AsyncConnection, driver: Any, now: datetime) -> None:
+    def __init__(self, home: Home, lent: Lent, now: datetime) -> None:
         super().__init__(home, now)
-        self._connection = connection
+        self._connection = lent.connection
         # For what was compiled before: SQLAlchemy's layers cost as much as the statement.
-        self._driver = driver
+        self._driver = lent.driver
 
     async def finish(self) -> None:
         await super().finish()
@@ -77,8 +77,8 @@ class _PostgresTx(TxBase):
         arranged = on.arranged(rows)
         if len(arranged) == 1:  # a round trip less
             await self._touched(on.sql, arranged[0])
-        elif on.of_columns is not None:
-            await self._touched(on.of_columns, tuple(zip(*arranged, strict=True)))
+        elif on.for_many is not None:
+            await self._touched(on.for_many.sql, (on.for_many.packed(arranged),))
         else:
             with translated(self.engine):
                 await self._driver.executemany(on.sql, arranged)
@@ -129,10 +129,8 @@ class PostgresDatabase:
         self._connections = connections
         self.async_engine = create_async_engine(
             sa.make_url(url).set(drivername="postgresql+asyncpg"),
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=LOCK_WAIT_S,
-            pool_pre_ping=False,
+            # Those of transactions are kept by ``Lending``.
+            poolclass=sa.NullPool,
             # Transactions are begun and ended by ``_transaction``.
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
@@ -142,6 +140,7 @@ class PostgresDatabase:
                 "server_settings": {"application_name": "moorage", "jit": "off"},
             },
         )
+        self._lending = Lending(self.async_engine, connections, wait_s=LOCK_WAIT_S)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
@@ -165,55 +164,55 @@ class PostgresDatabase:
             yield tx
 
     async def close(self) -> None:
-        """Close the pool."""
+        """Close all connections; those of transactions under way when these end."""
+        await self._lending.close()
         await self.async_engine.dispose()
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[_PostgresTx]:
         """Begin and end one by the driver: by SQLAlchemy that costs as much as ten statements."""
         with translated(self.engine):
-            async with AsyncExitStack() as lent:
-                connection, driver = await self._begun(lent, begin)
-                try:
-                    yield _PostgresTx(self, connection, driver, self._clock.now())
-                except BaseException:
-                    await _roll_back(connection, driver)
-                    raise
-                try:
-                    ended = await driver.execute("COMMIT")
-                except BaseException:
-                    await connection.invalidate()  # nobody is to get it as it is
-                    raise
-                if ended != "COMMIT":  # what PostgreSQL says when a statement before had failed
-                    raise StorageUnavailable("PostgreSQL rolled the transaction back")
-
-    async def _begun(self, lent: AsyncExitStack, begin: str) -> tuple[AsyncConnection, Any]:
-        """Begin on a connection of the pool; those that broke while they lay there are let go."""
-        for _ in range(self._connections):
-            connection = await lent.enter_async_context(self.async_engine.connect())
-            driver: Any = (await connection.get_raw_connection()).driver_connection
+            lent = await self._begun(begin)
             try:
-                await driver.execute(begin)
-            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, _Cut):
-                await connection.invalidate()
-                await lent.aclose()
+                yield _PostgresTx(self, lent, self._clock.now())
             except BaseException:
-                await connection.invalidate()
+                await self._roll_back(lent)
+                raise
+            try:
+                ended = await lent.driver.execute("COMMIT")
+            except BaseException:
+                await self._lending.drop(lent)
+                raise
+            await self._lending.give_back(lent)
+            if ended != "COMMIT":  # what PostgreSQL says when a statement before had failed
+                raise StorageUnavailable("PostgreSQL rolled the transaction back")
+
+    async def _begun(self, begin: str) -> Lent:
+        """Begin on a connection; those that broke while they lay idle are let go."""
+        for _ in range(self._connections):
+            lent = await self._lending.take()
+            try:
+                await lent.driver.execute(begin)
+            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, _Cut):
+                await self._lending.drop(lent)
+            except BaseException:
+                await self._lending.drop(lent)
                 raise
             else:
-                return connection, driver
+                return lent
         raise StorageUnavailable("PostgreSQL is not answering")
 
-
-async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
-    """Undo what a transaction did; where that cannot be told to PostgreSQL, hang up."""
-    try:
-        await driver.execute("ROLLBACK")
-    except Exception:  # noqa: BLE001 - what made it end is what is told
-        await connection.invalidate()
-    except BaseException:
-        await connection.invalidate()
-        raise
+    async def _roll_back(self, lent: Lent) -> None:
+        """Undo what a transaction did; where that cannot be told to PostgreSQL, hang up."""
+        try:
+            await lent.driver.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001 - what made it end is what is told
+            await self._lending.drop(lent)
+        except BaseException:
+            await self._lending.drop(lent)
+            raise
+        else:
+            await self._lending.give_back(lent)
 
 
 @dataclass
@@ -228,7 +227,7 @@ class translated:  # noqa: N801 - reads as a word in `with`
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, StorageError):
             return
-        if isinstance(error, InterfaceError | PoolTimeout | OSError | TimeoutError | _Cut):
+        if isinstance(error, InterfaceError | OSError | TimeoutError | _Cut):
             raise StorageUnavailable("PostgreSQL is not answering") from None
         if isinstance(error, DBAPIError):
             raise self.engine.translate(error) from None

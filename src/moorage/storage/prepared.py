@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import starmap
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -30,6 +32,8 @@ Values: TypeAlias = tuple[Any, ...]
 _PARAMETER = re.compile(r"\$(\d+)")
 # The values of a plain insert, as the dialect of asyncpg writes them: a parameter for each column.
 _PLAIN_VALUES = re.compile(r" VALUES \((?P<one_each>\$\d+::\w+(?:, \$\d+::\w+)*)\)$")
+_TYPE = re.compile(r"::(\w+)")
+_encode = msgspec.json.Encoder().encode
 
 
 class Prepared:
@@ -61,7 +65,7 @@ class Prepared:
         sql = str(compiled)
         return OnEngine(
             sql,
-            of_columns(sql),
+            for_many(sql),
             _writer(compiled),
             _arranger(compiled, self._order),
             _reader(compiled, _DIALECTS[engine.name]),
@@ -81,18 +85,41 @@ def together(inserts: tuple[str, ...]) -> str:
     return f"WITH {', '.join(named)} {parts[-1]}" if named else parts[-1]
 
 
-def of_columns(sql: str) -> str | None:
-    """Return PostgreSQL's insert of many rows, given as an array for each column, or None.
+@dataclass(frozen=True, slots=True)
+class ForMany:
+    """PostgreSQL's insert of many rows at once; its one parameter is what ``packed`` makes of them.
 
-    One statement for all costs both sides less than one for each row. None for what is no plain
-    insert: an update would lock its rows in the planner's order, not in that of the rows given.
+    Finite numbers only: JSON has no others.
+    """
+
+    sql: str
+    packed: Callable[[Sequence[Values]], str]
+
+
+def for_many(sql: str) -> ForMany | None:
+    """Return a plain insert as one of many rows, which are given as JSON; None for all else.
+
+    One statement for all costs both sides less than one for each row, and the driver writes one
+    text in a fraction of the time that it takes for an array a column: it asks of each value in an
+    array whether that is one again. No update, which would lock its rows in the planner's order,
+    not in that of the rows given.
     """
     values = _PLAIN_VALUES.search(sql)
     if values is None:
         return None
-    arrays = values["one_each"].replace(", ", "[], ")
-    into = sql[: values.start()]
-    return f"{into} SELECT * FROM unnest({arrays}[])"  # noqa: S608 - our own text, no value in it
+    types = _TYPE.findall(values["one_each"])
+    names = [f'"{at}"' for at in range(len(types))]
+    columns = ", ".join(f"{name} {type_}" for name, type_ in zip(names, types, strict=True))
+    insert = (
+        f"{sql[: values.start()]} SELECT {', '.join(names)} "  # noqa: S608 - our own text, no value
+        f"FROM json_to_recordset($1::TEXT::JSON) AS given({columns})"
+    )
+    row = msgspec.defstruct(
+        "row",
+        [f"p{at}" for at in range(len(types))],
+        rename=lambda name: name.removeprefix("p"),
+    )
+    return ForMany(insert, lambda rows: _encode(list(starmap(row, rows))).decode())
 
 
 def _shifted(parameter: re.Match[str], by: int) -> str:
@@ -104,11 +131,11 @@ class OnEngine:
     """A statement's text on an engine, what turns our parameters into its, and its rows into ours.
 
     ``values`` takes named parameters, ``arranged`` rows of them in the statement's declared order.
-    ``of_columns`` is the same insert given columns, where there is that.
+    ``for_many`` is the same insert for many rows at once, where there is that.
     """
 
     sql: str
-    of_columns: str | None
+    for_many: ForMany | None
     values: Callable[[Mapping[str, Any]], Values]
     arranged: Callable[[Sequence[Values]], Sequence[Values]]
     read: Callable[[Sequence[Any]], Sequence[Any]]
