@@ -147,7 +147,7 @@ def test_a_command_that_is_started_again_while_paused_is_told_so(runner, tmp_pat
     first = int(until(lambda: state(runner)["pipeline_id"]))
     runner.pause("cam")
     told = tmp_path / "told"
-    until(told.exists)
+    until(lambda: told.exists() and '"pause"' in told.read_text())
     os.kill(first, 9)
     until(lambda: state(runner)["pipeline_id"] not in (None, str(first)))
     until(lambda: told.read_text().count('"pause"') == 2)
