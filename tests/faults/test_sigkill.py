@@ -81,6 +81,50 @@ async def test_every_acknowledged_report_survives_twenty_kills_exactly_once(
     assert taken() > KILLS * DEVICES
 
 
+async def test_every_device_that_was_made_survives_kills_whole(tmp_path):
+    """Makers that come at once share commits on SQLite."""
+    server = ServerProcess(tmp_path / "server").start()
+    as_owner = {"Authorization": f"Bearer {server.bootstrap()['api_key']}"}
+    made: dict[str, str] = {}
+    running = True
+
+    async def make(client: httpx.AsyncClient, maker: int) -> None:
+        for number in itertools.count():
+            if not running:
+                return
+            name = f"{maker}-{number}"
+            try:
+                answer = await client.post("/v1/devices", json={"name": name}, headers=as_owner)
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+                continue
+            if answer.status_code == 201:
+                made[answer.json()["id"]] = name
+            else:
+                assert answer.status_code == 503, answer.text
+
+    try:
+        async with httpx.AsyncClient(base_url=server.base_url, timeout=10) as client:
+            async with asyncio.TaskGroup() as tasks:
+                for maker in range(16):
+                    tasks.create_task(make(client, maker))
+                for _ in range(6):
+                    await more_than(len(made) + 40, lambda: len(made))
+                    await asyncio.sleep(random.uniform(0.0, 0.05))
+                    server.kill()
+                    await asyncio.to_thread(server.start)
+                running = False
+            found = await all_rows(client, as_owner["Authorization"][7:], "/v1/devices")
+            there = {device["id"]: device["name"] for device in found}
+            assert made.items() <= there.items()
+            for device_id in random.sample(sorted(there), 20):
+                config = await client.get(f"/v1/devices/{device_id}/config", headers=as_owner)
+                assert config.status_code == 200, "with the first revision of its config"
+    finally:
+        server.stop()
+    assert len(made) > 200
+
+
 async def test_a_server_killed_while_it_migrates_starts_again_with_all_or_nothing(tmp_path):
     server = ServerProcess(tmp_path / "server")
     (tmp_path / "server" / "data" / "db").mkdir(parents=True)

@@ -102,8 +102,12 @@ class Database(Protocol):
     url: str
     announcements: Announcements
 
-    def write(self) -> AbstractAsyncContextManager[Tx]:
-        """Open a transaction that commits at the end of the block, or rolls back on an error."""
+    def write(self, *, brief: bool = False) -> AbstractAsyncContextManager[Tx]:
+        """Open a transaction that commits at the end of the block, or rolls back on an error.
+
+        ``brief``: it takes a few milliseconds, so on SQLite it may follow others that are brief
+        within one commit. It is durable when the block is left, as ever.
+        """
         ...
 
     def read(self) -> AbstractAsyncContextManager[Tx]:

@@ -143,7 +143,7 @@ class PostgresDatabase:
         self._lending = Lending(self.async_engine, connections, wait_s=LOCK_WAIT_S)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
+    async def write(self, *, brief: bool = False) -> AsyncIterator[Tx]:  # noqa: ARG002 - all are
         """BEGIN … COMMIT at READ COMMITTED; rows that are decided upon are locked."""
         async with self._transaction(_BEGIN_TO_WRITE) as tx:
             yield tx

@@ -24,6 +24,7 @@ from moorage.storage.dialect import Engine, SQLite
 from moorage.storage.errors import StorageBusy, StorageError, StorageUnavailable
 from moorage.storage.prepared import Prepared, Values
 from moorage.storage.transaction import LOCK_WAIT_S, Home, TxBase
+from moorage.storage.turns import Shared, Turns
 from moorage.storage.vault import Vault
 
 # Each pragma with its reason:
@@ -162,27 +163,34 @@ class SQLiteDatabase:
         self._lock_wait_s = lock_wait_s
         self._sync_engine = sqlite_engine(path)
         self._writer: sa.Connection | None = None
-        self._write_lock = asyncio.Lock()
+        self._turns: Turns[sa.Connection] = Turns()
         self._commit_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
         self._idle_readers: list[sa.Connection] = []
         self._reader_slots = asyncio.Semaphore(readers)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
-        """BEGIN IMMEDIATE … COMMIT on the one writing connection."""
+    async def write(self, *, brief: bool = False) -> AsyncIterator[Tx]:
+        """BEGIN IMMEDIATE … COMMIT on the one writing connection, or a SAVEPOINT within one."""
         # From when it was asked for: who waited for others that were refused is refused at once.
         patient_until = asyncio.get_running_loop().time() + self._lock_wait_s
-        async with self._write_lock:
-            connection = await self._begin(patient_until)
-            tx = _SQLiteTx(self, connection, self._clock.now(), offload=None)
-            try:
-                yield tx
-                await tx.finish()
-                given_up = await self._commit(connection)
-            except BaseException as error:
-                self._take_back(connection, error)
-                raise
+        shared = await self._turn(patient_until, brief=brief)
+        follows = shared.members > 0
+        try:
+            if follows:
+                self._say(shared, "SAVEPOINT follower")
+            tx = _SQLiteTx(self, shared.connection, self._clock.now(), offload=None)
+            yield tx
+            await tx.finish()
+            if follows:
+                self._say(shared, "RELEASE follower")
+        except BaseException as error:
+            await self._undo(shared, error)
+            raise
+        shared.members += 1
+        given_up = await self._end_turn(shared)
+        given_up = await _settled(shared.done) or given_up
+        shared.check()
         for callback in tx.callbacks:
             callback()
         if given_up is not None:
@@ -216,12 +224,15 @@ class SQLiteDatabase:
 
     async def close(self) -> None:
         """Close all connections; the last one folds the log back into the file."""
-        async with self._write_lock:
+        await self._turns.ask()
+        try:
             for connection in [*self._idle_readers, *filter(None, [self._writer])]:
                 connection.close()
             self._idle_readers.clear()
             self._writer = None
             self._sync_engine.dispose()
+        finally:
+            self._turns.pass_on()
         self._commit_thread.shutdown(wait=True)
         self._read_threads.shutdown(wait=True)
 
@@ -230,6 +241,64 @@ class SQLiteDatabase:
             return self._sync_engine.connect()
         except DBAPIError as error:
             raise self.engine.translate(error) from None
+
+    async def _turn(self, patient_until: float, *, brief: bool) -> Shared[sa.Connection]:
+        """Wait to be the one who writes; return the transaction to write in."""
+        turn = self._turns.ask(brief=brief)
+        try:
+            follows = turn.result() if turn.done() else await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it came at the same moment
+                await self._end_turn(turn.result())
+            raise
+        if follows is not None:
+            return follows
+        try:
+            return Shared(await self._begin(patient_until), brief=brief)
+        except BaseException:
+            self._turns.pass_on()
+            raise
+
+    async def _end_turn(
+        self, shared: Shared[sa.Connection] | None
+    ) -> asyncio.CancelledError | None:
+        """Let the next follow in the same transaction, or commit it."""
+        given_up = None
+        if shared is not None:
+            if shared.open and self._turns.next_is_brief:
+                self._turns.pass_on(shared)
+                return None
+            try:
+                given_up = await self._commit(shared.connection)
+            except BaseException as error:  # noqa: BLE001 - told to all who wait for it
+                self._take_back(shared.connection, error)
+                shared.end(error)
+            else:
+                shared.end(None)
+        self._turns.pass_on()
+        return given_up
+
+    async def _undo(self, shared: Shared[sa.Connection], error: BaseException) -> None:
+        """Take back what one did, and nothing that others did before it in the same transaction."""
+        if shared.members and not isinstance(error, StorageUnavailable):
+            try:
+                # Some errors of the disk undo the whole transaction by themselves.
+                self._say(shared, "ROLLBACK TO follower")
+                self._say(shared, "RELEASE follower")
+            except StorageError as broken:
+                error = error if isinstance(error, StorageError) else broken
+            else:
+                await self._end_turn(shared)
+                return
+        self._take_back(shared.connection, error)
+        shared.end(error)
+        self._turns.pass_on()
+
+    def _say(self, shared: Shared[sa.Connection], sql: str) -> None:
+        try:
+            _driver_of(shared.connection).execute(sql)
+        except sqlite3.Error as error:
+            raise _meant_by(error, self.engine) from None
 
     async def _begin(self, patient_until: float) -> sa.Connection:
         while True:

@@ -69,7 +69,7 @@ async def _reserved(
 
     """
     device_id = devices.new_id()
-    async with services.db.write() as tx:
+    async with services.db.write(brief=True) as tx:
         wanted = await provisioning.reserve_environment(
             tx, token=token, newcomer=newcomer, device_id=device_id
         )
@@ -89,5 +89,5 @@ async def _reserved(
 
 
 async def _abandon(services: Services, device_id: str) -> None:
-    async with services.db.write() as tx:
+    async with services.db.write(brief=True) as tx:
         await environments.abandon(tx, device_id)

@@ -28,5 +28,5 @@ async def note_attempt(
     if key_text_prefix(token) is None:
         return
     address = request.client.host if request.client else None
-    async with services.db.write() as tx:
+    async with services.db.write(brief=True) as tx:
         await provisioning.note_attempt(tx, token, address=address, outcome=outcome, reason=reason)

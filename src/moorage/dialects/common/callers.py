@@ -82,7 +82,7 @@ class Callers:
     async def writing(self, request: Request) -> AsyncIterator[tuple[Tx, Caller]]:
         """Open a writing transaction for the request's caller; it commits at the block's end."""
         text = bearer_of(request.headers.get("authorization"))
-        async with self._db.write() as tx:
+        async with self._db.write(brief=True) as tx:
             yield tx, await _authenticate(tx, text)
 
     async def device_of(self, text: str) -> DeviceKey:

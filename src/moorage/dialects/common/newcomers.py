@@ -31,7 +31,7 @@ async def provisioned(  # noqa: PLR0913 - what a device may bring along
     address = request.client.host if request.client else None
 
     async def once() -> Enrolled | DomainError:
-        async with services.db.write() as tx:
+        async with services.db.write(brief=True) as tx:
             return await provisioning.provision(
                 tx,
                 token=token,

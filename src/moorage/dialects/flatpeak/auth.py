@@ -86,7 +86,7 @@ class Sessions:
     @asynccontextmanager
     async def writing(self, request: Request) -> AsyncIterator[tuple[Tx, Caller]]:
         """Open a writing transaction; it commits at the block's end."""
-        async with self._db.write() as tx:
+        async with self._db.write(brief=True) as tx:
             yield tx, await _let_in(tx, request)
 
 

@@ -25,7 +25,10 @@ def router(services: Services) -> APIRouter:
         external_id, name = told.pop("device_id", None), told.pop("name", None)
         token = body.install_token or body.provisioning_token or ""
         if body.provisioning_token is None:
-            async with refusals_noted(services, request, token), services.db.write() as tx:
+            async with (
+                refusals_noted(services, request, token),
+                services.db.write(brief=True) as tx,
+            ):
                 enrolled = await provisioning.enroll(
                     tx, token=token, device_key=body.device_key, told=told
                 )

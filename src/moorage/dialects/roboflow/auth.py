@@ -55,7 +55,7 @@ class Sessions:
         Without ``widen`` the caller has what its key says and no more: what it may hand on.
         """
         text = key_of(request)
-        async with self._services.db.write() as tx:
+        async with self._services.db.write(brief=True) as tx:
             caller, workspace = await _caller(tx, text, slug)
             yield tx, widened(caller) if widen else caller, workspace
 
