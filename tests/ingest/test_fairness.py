@@ -113,7 +113,7 @@ async def test_that_there_is_no_room_is_said_before_a_report_is_read(db, clock, 
 
 @on_sqlite
 async def test_how_long_a_lone_report_took_turns_no_crowd_away(db, clock, fleet):
-    async with bounded(db) as ingest:
+    async with bounded(db, per_device=16) as ingest:
         ingest.start()
         async with db.write():
             alone = await begun([outcome(ingest, report(fleet[0], clock))])

@@ -48,6 +48,19 @@ def test_alone_a_workspace_has_all_of_it():
     assert [one.number for one in lines.take(256, 5_000)] == list(range(256))
 
 
+def test_who_comes_while_a_crowd_is_written_waits_for_no_long_batch_either():
+    lines = lines_of(item("big"), item("small"))
+    lines.take(9, 99)
+    for number in range(500):
+        lines.add(item("big", number))
+    assert len(lines.take(256, 5_000)) == 64
+    assert len(lines.take(256, 5_000)) == 64
+    alone = item("big")
+    alone.since = 61.0
+    lines.add(alone)
+    assert len(lines.take(256, 5_000)) == 256, "the other was not heard of for a minute"
+
+
 def test_rows_bound_a_batch_and_one_that_is_larger_goes_alone():
     lines = lines_of(item("a", rows=90), item("a", rows=8), item("a", rows=8), item("a", rows=900))
     assert [len(lines.take(256, 100)) for _ in range(3)] == [2, 1, 1]

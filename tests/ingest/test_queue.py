@@ -271,7 +271,7 @@ async def test_what_one_device_sent_is_written_in_its_order_and_never_two_at_onc
         db,
         write,
         weigh=lambda item: Weight(1, 100, "acme", item[0]),
-        limits=IngestLimits(batch_reports=5),
+        limits=IngestLimits(batch_reports=5, per_device=10),
     )
     batches.start()
     sent = [(f"device {number % 7}", number) for number in range(70)]

@@ -11,9 +11,11 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-# While others wait too, a workspace has no more of a batch than the busiest of the others, or this:
-# the batch is what each of them waits for.
+# Beside others a workspace has no more of a batch than the busiest of them that wait, or this: the
+# batch is what each of them waits for, also who comes while it is written.
 _LEAST_SHARE = 64
+# So long after two workspaces sent in turns each is beside others.
+_BESIDE_OTHERS_S = 60.0
 
 
 class Weight(Struct, frozen=True):
@@ -49,6 +51,8 @@ class Lines(Generic[W]):
         """Start with none."""
         self._lines: OrderedDict[str, deque[W]] = OrderedDict()
         self._senders: dict[str, int] = {}
+        self._last_tenant: str | None = None
+        self._beside_others_until = float("-inf")
         self.length = 0
         self.size_bytes = 0
 
@@ -76,6 +80,10 @@ class Lines(Generic[W]):
         if line is None:
             line = self._lines[weight.tenant] = deque()
         line.append(waiting)
+        if weight.tenant != self._last_tenant:
+            if self._last_tenant is not None:
+                self._beside_others_until = waiting.since + _BESIDE_OTHERS_S
+            self._last_tenant = weight.tenant
         self.length += 1
         self.size_bytes += weight.size_bytes
         if weight.sender:
@@ -130,10 +138,12 @@ class Lines(Generic[W]):
         if not self._lines:
             return {}
         self._lines.move_to_end(next(iter(self._lines)))
-        if len(self._lines) == 1:
-            return {tenant: len(line) for tenant, line in self._lines.items()}
-        second = sorted(map(len, self._lines.values()))[-2]
-        share = max(second, _LEAST_SHARE)
+        lengths = sorted(map(len, self._lines.values()))
+        if len(lengths) == 1:
+            ((tenant, line),) = self._lines.items()
+            alone = line[-1].since > self._beside_others_until
+            return {tenant: lengths[0] if alone else min(lengths[0], _LEAST_SHARE)}
+        share = max(lengths[-2], _LEAST_SHARE)
         return {tenant: min(len(line), share) for tenant, line in self._lines.items()}
 
     def _note_taken(self, batch: list[W]) -> None:

@@ -59,7 +59,7 @@ class IngestLimits:
     queued_bytes: int = 64 * 1024 * 1024
     batch_reports: int = 256
     batch_rows: int = 5_000
-    per_device: int = 16
+    per_device: int = 8
     oldest_s: float = 5.0
     soon_s: float = 0.3
     gather_s: float = 0.010
