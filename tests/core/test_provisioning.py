@@ -4,12 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from conftest import make_owner
 from moorage.core import config, devices, keys, provisioning
 from moorage.core.errors import DomainError
 from moorage.kit.ids import new_key_text
-from support.engines import on_sqlite
+from support.engines import on_postgresql, on_sqlite
 from support.senders import column
 
 
@@ -227,3 +228,23 @@ async def test_enrolling_takes_the_suspicion_of_a_clone_back(db, owner):
     assert len(await column(db, flagged)) == 1
     await enroll(db, made.install_token.text, new_key())
     assert await column(db, flagged) == []
+
+
+@on_postgresql
+async def test_a_newcomer_is_looked_for_by_its_own_id_and_not_among_all_devices(db, owner):
+    """Also on a database without statistics: a plan that is made then is kept for a minute."""
+    async with db.write() as tx:
+        token = (await provisioning.create_token(tx, owner, name="fleet")).text
+    for number in range(40):
+        newcomer = provisioning.Newcomer(f"box-{number}")
+        async with db.write() as tx:
+            await provisioning.provision(
+                tx, token=token, device_key=None, newcomer=newcomer, told={}
+            )
+    async with db.read() as tx:
+        await tx.rows(sa.text("SELECT pg_stat_force_next_flush()"))
+        assert (await devices.get_by_any_id(tx, owner, "box-7")).external_id == "box-7"
+    read = "SELECT sum(idx_tup_read) AS n FROM pg_stat_user_indexes WHERE indexrelname LIKE :name"
+    async with db.read() as tx:
+        row = await tx.row(sa.text(read), {"name": "ix\\_devices\\_%"})
+        assert row.n == 0

@@ -74,12 +74,12 @@ TAKEN = [
     (
         "devices",
         DEVICE | {"id": "dev_2", "external_id": None},
-        "uq_devices_workspace_id_live_reference",
+        "uq_devices_reference_workspace_id_live",
     ),
     (
         "devices",
         DEVICE | {"id": "dev_2", "reference": None},
-        "uq_devices_workspace_id_live_external_id",
+        "uq_devices_external_id_workspace_id_live",
     ),
     ("report_ledger", LINK | {"sequence": 2}, "pk_report_ledger"),
 ]

@@ -665,10 +665,10 @@ ALTER TABLE ONLY public.device_presence
     ADD CONSTRAINT uq_device_presence_device_id UNIQUE (device_id);
 
 ALTER TABLE ONLY public.devices
-    ADD CONSTRAINT uq_devices_workspace_id_live_external_id UNIQUE (workspace_id, live, external_id);
+    ADD CONSTRAINT uq_devices_external_id_workspace_id_live UNIQUE (external_id, workspace_id, live);
 
 ALTER TABLE ONLY public.devices
-    ADD CONSTRAINT uq_devices_workspace_id_live_reference UNIQUE (workspace_id, live, reference);
+    ADD CONSTRAINT uq_devices_reference_workspace_id_live UNIQUE (reference, workspace_id, live);
 
 ALTER TABLE ONLY public.install_tokens
     ADD CONSTRAINT uq_install_tokens_digest UNIQUE (digest);

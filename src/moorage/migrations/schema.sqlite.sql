@@ -263,8 +263,8 @@ CREATE TABLE devices (
     released_at BIGINT,
     CONSTRAINT pk_devices PRIMARY KEY (id),
     CONSTRAINT fk_devices_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id) ON DELETE CASCADE,
-    CONSTRAINT uq_devices_workspace_id_live_external_id UNIQUE (workspace_id, live, external_id),
-    CONSTRAINT uq_devices_workspace_id_live_reference UNIQUE (workspace_id, live, reference)
+    CONSTRAINT uq_devices_external_id_workspace_id_live UNIQUE (external_id, workspace_id, live),
+    CONSTRAINT uq_devices_reference_workspace_id_live UNIQUE (reference, workspace_id, live)
 );
 
 CREATE INDEX ix_devices_by_name ON devices (workspace_id, live, name, id);

@@ -239,7 +239,7 @@ async def _append(  # noqa: PLR0913 - the parts of a revision
         "created_by": caller.actor,
     }
     if revision == FIRST_REVISION:
-        await store.insert_first(tx, values)
+        store.append_first(tx, values)
     else:
         await store.insert_revision(tx, values)
     interval_s = rules.interval_of(merged.document)

@@ -79,11 +79,11 @@ async def set_layer(tx: Tx, workspace_id: str, layer: Layer, position: int) -> N
     )
 
 
-async def insert_first(tx: Tx, values: Mapping[str, Any]) -> None:
-    """Begin a device's config with a revision."""
+def append_first(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Begin a device's config with a revision, to be read once the transaction ended."""
     state = {"device_id": values["device_id"], "revision": values["revision"]}
-    revision = (_INSERT_REVISION, _sealed(tx, values))
-    await tx.insert_together([(_INSERT_STATE, state), revision])
+    tx.append(_INSERT_STATE, state)
+    tx.append(_INSERT_REVISION, _sealed(tx, values))
 
 
 async def insert_revision(tx: Tx, values: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from moorage.core.devices.tables import (
     devices,
     has_status,
     last_heartbeat,
+    owned_by_key,
     presence,
     status_expression,
     status_totals,
@@ -60,12 +61,8 @@ async def _of_record(tx: Tx, wanted: Filter) -> tuple[list[sa.ColumnElement[bool
 
 
 def _owned(workspace_id: str, *, live: bool, by_key: bool = False) -> sa.ColumnElement[bool]:
-    """Whose record it is, joined with its presence.
-
-    ``by_key``: there is a list of few ids. SQLite must not go by an index of the workspace then.
-    """
-    column: sa.ColumnElement[str] = devices.c.workspace_id
-    own = (sa.func.coalesce(column, "") if by_key else column) == workspace_id
+    """Whose record it is, joined with its presence. ``by_key``: there is a list of few ids."""
+    own = owned_by_key(workspace_id) if by_key else devices.c.workspace_id == workspace_id
     return sa.and_(own, devices.c.live == live, presence.c.live == live)
 
 
@@ -147,7 +144,7 @@ async def list_around(  # noqa: PLR0913 - a query's parts
     known_as: str | None,
 ) -> Page[Device]:
     """One page by id, newest first, on either side of a device that need not be there any more."""
-    chosen = SELECTED.where(_owned(workspace_id, live=live))
+    chosen = SELECTED.where(_owned(workspace_id, live=live, by_key=known_as is not None))
     if known_as is not None and rules.is_id(known_as):
         chosen = chosen.where(devices.c.id == known_as, devices.c.reference.is_(None))
     elif known_as is not None:

@@ -11,6 +11,7 @@ from moorage.core.devices.tables import (
     SELECTED,
     device_of,
     devices,
+    owned_by_key,
     presence,
     tags,
     tombstone_keys,
@@ -32,7 +33,7 @@ _FIND = Prepared(
 )
 _FIND_BY_EXTERNAL = Prepared(
     lambda _: sa.select(devices.c.id).where(
-        devices.c.workspace_id == sa.bindparam("_workspace_id"),
+        owned_by_key(sa.bindparam("_workspace_id", type_=sa.Text)),
         devices.c.live == sa.bindparam("_live"),
         devices.c.external_id == sa.bindparam("_external_id"),
     )

@@ -27,8 +27,9 @@ devices = table(
     sa.Column("clone_suspected_at", Millis),
     sa.Column("approval", sa.Text, nullable=False),
     sa.Column("released_at", Millis),
-    sa.UniqueConstraint("workspace_id", "live", "external_id"),
-    sa.UniqueConstraint("workspace_id", "live", "reference"),
+    # What tells a row from all others comes first: see ``owned_by_key``.
+    sa.UniqueConstraint("external_id", "workspace_id", "live"),
+    sa.UniqueConstraint("reference", "workspace_id", "live"),
     sa.Index("ix_devices_list", "workspace_id", "live", "id"),
     sa.Index("ix_devices_by_name", "workspace_id", "live", "name", "id"),
 )
@@ -150,6 +151,15 @@ def fresh_device(
         released_at=None,
         presence=rules.presence_at(record["created_at"], None, interval_s, ()),
     )
+
+
+def owned_by_key(workspace_id: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
+    """Whose a record is that is looked up by something of its own: that finds it, and not this.
+
+    An engine that has no statistics yet may as well take an index of the workspace, and read all of
+    its devices; PostgreSQL keeps such a plan for as long as it has none.
+    """
+    return sa.func.coalesce(devices.c.workspace_id, "") == workspace_id
 
 
 last_heartbeat = sa.type_coerce(presence.c.last_heartbeat_at, sa.BigInteger)

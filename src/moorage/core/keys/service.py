@@ -66,10 +66,12 @@ async def issue(  # noqa: PLR0913 - the parts of a key
     scopes: frozenset[Scope] | None = None,
     device_id: str | None = None,
     text: str | None = None,
+    last: bool = False,
 ) -> NewKey:
     """Make a key without asking for a scope: for capabilities that asked for their own.
 
-    ``text`` is one the device proposed; None makes one here.
+    ``text`` is one the device proposed; None makes one here. ``last``: the text is new, and nobody
+    looks the key up before the transaction ends, so it is written with the last of its rows.
 
     Raises:
         UniqueViolation: the proposed text is some key's already.
@@ -89,7 +91,10 @@ async def issue(  # noqa: PLR0913 - the parts of a key
         created_by=caller.actor,
         revoked_at=None,
     )
-    await store.insert(tx, key, rules.digest(text))
+    if last:
+        store.append(tx, key, rules.digest(text))
+    else:
+        await store.insert(tx, key, rules.digest(text))
     await audit.record(
         tx,
         caller,

@@ -65,9 +65,18 @@ _FIND_BY_DIGEST = Prepared(
 
 async def insert(tx: Tx, key: Key, digest: str) -> None:
     """Insert. Raises UniqueViolation when the digest is there already."""
+    await tx.run_of(_INSERT, _values(key, digest))
+
+
+def append(tx: Tx, key: Key, digest: str) -> None:
+    """Insert a key of a text nobody had before, to be looked up once the transaction ended."""
+    tx.append(_INSERT, _values(key, digest))
+
+
+def _values(key: Key, digest: str) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(key, name) for name in _PLAIN}
     values["scopes"] = None if key.scopes is None else sorted(key.scopes)
-    await tx.run_of(_INSERT, {**values, "digest": digest})
+    return {**values, "digest": digest}
 
 
 async def find_by_digest(tx: Tx, digest: str) -> Key | None:

@@ -1,7 +1,7 @@
 """Redeeming an install token, and letting a device in: what every way of enrolling shares."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from moorage.core import audit, config, devices, events, keys, workspaces
 from moorage.core.caller import Caller, DeviceRef
@@ -77,13 +77,30 @@ def _ref(row: Row) -> DeviceRef:
 
 
 async def _redeem(tx: Tx, row: Row, device_key: str | None, told: Mapping[str, Any]) -> Enrolled:
-    text = device_key or new_key_text(DEVICE_KEY_PREFIX)
-    if not await store.spend(tx, row.id, keys.digest(text)):
+    key = chosen_key(device_key)
+    if not await store.spend(tx, row.id, keys.digest(key.text)):
         raise token_invalid()
     caller = Caller(row.workspace_id, live=row.live, actor=f"install-token:{row.id}")
     said = events.EventText("device.enrolled", "the device redeemed its install token")
-    await let_in(tx, caller, _ref(row), text, told, said)
-    return await answer(tx, _ref(row), None if device_key else text)
+    await let_in(tx, caller, _ref(row), key, told, said)
+    return await answer(tx, _ref(row), key.shown)
+
+
+class ChosenKey(NamedTuple):
+    """The text of a device's key, and whether the device proposed it."""
+
+    text: str
+    proposed: bool
+
+    @property
+    def shown(self) -> str | None:
+        """What the device is to be told: None when it proposed the key, for it has it."""
+        return None if self.proposed else self.text
+
+
+def chosen_key(device_key: str | None) -> ChosenKey:
+    """Return the key a device proposed, or a new one."""
+    return ChosenKey(device_key or new_key_text(DEVICE_KEY_PREFIX), device_key is not None)
 
 
 def check_proposed(device_key: str | None) -> None:
@@ -99,12 +116,12 @@ async def let_in(  # noqa: PLR0913 - what the ways of enrolling have in common
     tx: Tx,
     caller: Caller,
     device: DeviceRef,
-    text: str,
+    key: ChosenKey,
     told: Mapping[str, Any],
     said: events.EventText,
 ) -> None:
     """Give a device its key, and take from it whatever opened it before."""
-    key_id = await give_key(tx, caller, device, text, said)
+    key_id = await give_key(tx, caller, device, key, said)
     await keys.revoke_for_device(tx, caller, device.device_id, keep=key_id)
     await store.void_unspent(tx, device.device_id)
     await devices.clear_clone_flag(tx, device)
@@ -114,7 +131,7 @@ async def let_in(  # noqa: PLR0913 - what the ways of enrolling have in common
 
 
 async def give_key(
-    tx: Tx, caller: Caller, device: DeviceRef, text: str, said: events.EventText
+    tx: Tx, caller: Caller, device: DeviceRef, key: ChosenKey, said: events.EventText
 ) -> str:
     """Give a device a key, and return the key's id; nothing else that opens it is looked at."""
     try:
@@ -124,7 +141,8 @@ async def give_key(
             name=f"Device: {device.device_id}",
             live=device.live,
             device_id=device.device_id,
-            text=text,
+            text=key.text,
+            last=not key.proposed,
         )
     except UniqueViolation:
         raise DomainError(

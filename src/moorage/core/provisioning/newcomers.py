@@ -9,9 +9,15 @@ from moorage.core.caller import Caller, DeviceRef
 from moorage.core.devices import Approval, Device
 from moorage.core.errors import DomainError, Kind
 from moorage.core.provisioning import rules, store, token_store, tokens
-from moorage.core.provisioning.enrolment import answer, check_proposed, give_key, let_in
+from moorage.core.provisioning.enrolment import (
+    ChosenKey,
+    answer,
+    check_proposed,
+    chosen_key,
+    give_key,
+    let_in,
+)
 from moorage.core.provisioning.model import (
-    DEVICE_KEY_PREFIX,
     Attempt,
     Enrolled,
     Newcomer,
@@ -19,7 +25,6 @@ from moorage.core.provisioning.model import (
     ProvisioningToken,
 )
 from moorage.core.provisioning.tokens import token_invalid
-from moorage.kit.ids import new_key_text
 from moorage.storage import Tx
 
 DEVICE_EXISTS = "device_exists"
@@ -74,22 +79,21 @@ async def provision(  # noqa: PLR0913 - what a device may bring along
     if known is not None and not await _may_come_again(tx, known, usable.policy):
         await _note_copy(tx, known, address)
         return device_exists(newcomer.external_id)
-    text = device_key or new_key_text(DEVICE_KEY_PREFIX)
-    shown = None if device_key else text
+    key = chosen_key(device_key)
     if known is not None and (known.released_at is not None or usable.policy is Policy.REPLACE):
-        await _let_in_again(tx, caller, known, text, told, with_environment=with_environment)
-        enrolled = await answer(tx, known.ref, shown)
+        await _let_in_again(tx, caller, known, key, told, with_environment=with_environment)
+        enrolled = await answer(tx, known.ref, key.shown)
     else:
         if known is not None:
             await _supersede(tx, caller, known)
         as_id = None if reserved is None else reserved.device_id
-        made = await _make(tx, caller, usable, newcomer, told, text, as_id)
+        made = await _make(tx, caller, usable, newcomer, told, key, as_id)
         if reserved is not None:
             if not await environments.record_made(tx, reserved.device_id, reserved.made):
                 raise _reservation_over()
         elif with_environment:
             await environments.want(tx, made.ref)
-        enrolled = await _first_answer(tx, made, shown)
+        enrolled = await _first_answer(tx, made, key.shown)
     # Last, because on PostgreSQL everybody else with this token waits from here to the commit.
     await tx.flush()
     if not await token_store.spend(tx, usable.id):
@@ -101,7 +105,7 @@ async def _let_in_again(  # noqa: PLR0913 - what a device may bring along
     tx: Tx,
     caller: Caller,
     known: Device,
-    text: str,
+    key: ChosenKey,
     told: Mapping[str, Any],
     *,
     with_environment: bool,
@@ -109,7 +113,7 @@ async def _let_in_again(  # noqa: PLR0913 - what a device may bring along
     said = events.EventText(
         "device.replaced", "the hardware enrolled again; its earlier key was revoked"
     )
-    await let_in(tx, caller, known.ref, text, told, said)
+    await let_in(tx, caller, known.ref, key, told, said)
     if with_environment:
         await environments.renew(tx, known.ref)
 
@@ -192,7 +196,7 @@ async def _make(  # noqa: PLR0913 - what a device may bring along
     token: ProvisioningToken,
     newcomer: Newcomer,
     told: Mapping[str, Any],
-    text: str,
+    key: ChosenKey,
     as_id: str | None,
 ) -> Device:
     try:
@@ -212,7 +216,7 @@ async def _make(  # noqa: PLR0913 - what a device may bring along
         raise
     device = await config.create_first(tx, caller, made, {})
     said = events.EventText("device.enrolled", "the device enrolled with a provisioning token")
-    await give_key(tx, caller, made.ref, text, said)
+    await give_key(tx, caller, made.ref, key, said)
     return device
 
 

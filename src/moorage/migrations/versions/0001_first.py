@@ -483,13 +483,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
         sa.UniqueConstraint(
+            "external_id",
             "workspace_id",
             "live",
-            "external_id",
-            name=op.f("uq_devices_workspace_id_live_external_id"),
+            name=op.f("uq_devices_external_id_workspace_id_live"),
         ),
         sa.UniqueConstraint(
-            "workspace_id", "live", "reference", name=op.f("uq_devices_workspace_id_live_reference")
+            "reference", "workspace_id", "live", name=op.f("uq_devices_reference_workspace_id_live")
         ),
     )
     op.create_index(
