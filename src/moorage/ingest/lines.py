@@ -15,7 +15,7 @@ from msgspec import Struct
 # batch is what each of them waits for, also who comes while it is written.
 _LEAST_SHARE = 64
 # So long after two workspaces sent in turns each is beside others.
-_BESIDE_OTHERS_S = 60.0
+_BESIDE_OTHERS_S = 20.0
 
 
 class Weight(Struct, frozen=True):

@@ -59,9 +59,9 @@ class IngestLimits:
     queued_bytes: int = 64 * 1024 * 1024
     batch_reports: int = 256
     batch_rows: int = 5_000
-    per_device: int = 8
+    per_device: int = 4
     oldest_s: float = 5.0
-    soon_s: float = 0.3
+    soon_s: float = 0.2
     gather_s: float = 0.010
 
 

@@ -51,11 +51,12 @@ class Doorstep:
     """Where who is turned away waits a moment before being told so.
 
     Telling costs nearly as much as reading a request. Whoever does not heed ``Retry-After`` would
-    use up the server with refusals; held for a moment, a connection asks once a second at most.
+    use up the server with refusals; held for a moment, a connection asks every other second at
+    most.
     """
 
     _MOST = 4_000
-    _LEAST_S, _LONGEST_S = 1.0, 2.0
+    _LEAST_S, _LONGEST_S = 2.0, 4.0
 
     def __init__(self, closing: asyncio.Event) -> None:
         """Nobody is held once ``closing`` is set."""
