@@ -39,7 +39,7 @@ _WHOLE_BATCH = (StorageBusy, StorageFull, StorageUnavailable)
 # From so many reports at once a short wait for more pays.
 _CROWD = 16
 _PAUSE_S = 0.001
-_FEW = 64
+_FEW = 128
 # The last of the queue is for workspaces with less than their share of it.
 _FOR_ANYBODY = 0.8
 
