@@ -1,6 +1,7 @@
 """Open connections to PostgreSQL, lent for a transaction each."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -58,12 +59,12 @@ class Lending:
         self._room.release()
 
     async def drop(self, lent: Lent) -> None:
-        """Hang up: nobody is to get this one as it is."""
-        self._room.release()
+        """Hang up: nobody is to get this one as it is. Until then it counts as lent."""
         try:
-            await lent.connection.invalidate()
+            async with aclosing(lent.connection):
+                await lent.connection.invalidate()
         finally:
-            await lent.connection.close()
+            self._room.release()
 
     async def close(self) -> None:
         """Hang up those that lie idle, and from now on each that comes back."""

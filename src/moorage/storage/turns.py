@@ -13,7 +13,7 @@ from moorage.storage.errors import StorageError, StorageUnavailable
 C = TypeVar("C")
 
 # From its beginning on: later nobody joins, for all of them wait for the last.
-JOINED_WITHIN_S = 0.010
+_JOINED_WITHIN_S = 0.010
 
 
 class Shared(Generic[C]):
@@ -28,7 +28,7 @@ class Shared(Generic[C]):
         self.connection = connection
         self.members = 0
         self.done: asyncio.Future[StorageError | None] = loop.create_future()
-        self._until = loop.time() + JOINED_WITHIN_S if brief else 0.0
+        self._until = loop.time() + _JOINED_WITHIN_S if brief else 0.0
 
     @property
     def open(self) -> bool:
